@@ -1,0 +1,101 @@
+//! Rules: what a stateful operator does, free of any engine.
+//!
+//! A [`Rule`] is plain state with four methods. It takes records, is told how far event time has
+//! come, and can be saved and restored between two epochs. It knows no worker, capability or
+//! channel; [`drive`](crate::drive) decides when each method is called, and a test calls them
+//! directly.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::time::EventTime;
+
+/// The state and logic of one operator on one worker.
+///
+/// The wiring keeps this order: every record of an epoch is [accepted](Self::accept), then the rule
+/// [advances](Self::advance) to the watermark of that epoch, then it may be saved. While records of
+/// an epoch are accepted, the watermark in force is that of the epoch before.
+pub trait Rule<D>: 'static {
+    /// What the rule emits.
+    type Output: 'static;
+    /// What leaves by the side: late or unmatched records. [`Infallible`](std::convert::Infallible)
+    /// if nothing does.
+    type Side: 'static;
+    /// One entry of saved state. The entries of one key group together are that group's state.
+    type Saved: Serialize + DeserializeOwned;
+
+    /// Takes one record.
+    fn accept(&mut self, record: D, out: &mut Outbox<Self::Output, Self::Side>);
+
+    /// Emits what the watermark completes. The watermark never goes back.
+    ///
+    /// A rule with much to emit stops once the outbox is [full](Outbox::full) and returns
+    /// [`Advance::More`]; it is then called again with the same watermark.
+    fn advance(
+        &mut self,
+        watermark: EventTime,
+        out: &mut Outbox<Self::Output, Self::Side>,
+    ) -> Advance;
+
+    /// Hands over everything that a fresh rule needs to continue from here.
+    ///
+    /// Called between epochs only, never between two calls of an unfinished `advance`. The rule
+    /// keeps its state.
+    fn save(&mut self, to: &mut dyn Snapshot<Self::Saved>);
+
+    /// Takes back one entry. Called on a fresh rule before any record, in any order, after
+    /// [`resume`](Self::resume).
+    fn restore(&mut self, saved: Self::Saved);
+
+    /// Tells a fresh rule the watermark that was in force when its state was saved.
+    fn resume(&mut self, watermark: EventTime);
+}
+
+/// Whether a rule is through with a watermark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Advance {
+    /// Everything that the watermark completes has been emitted.
+    Done,
+    /// The outbox is full and there is more to emit.
+    More,
+}
+
+/// Receives the entries of a saved rule.
+pub trait Snapshot<S> {
+    /// Keeps `entry` with the key group of the key whose [hash](crate::key::hash) this is.
+    fn keyed(&mut self, hash: u64, entry: S);
+}
+
+/// What a rule emits, until the wiring ships it.
+///
+/// Everything put in while an epoch is processed leaves with that epoch.
+#[derive(Debug)]
+pub struct Outbox<O, S> {
+    /// Records for the output.
+    pub main: Vec<O>,
+    /// Records for the side output.
+    pub side: Vec<S>,
+}
+
+impl<O, S> Outbox<O, S> {
+    /// Records in an outbox at which [`Rule::advance`] should pause.
+    pub const FULL: usize = 16 * 1024;
+
+    /// An empty outbox.
+    pub fn new() -> Self {
+        Self { main: Vec::new(), side: Vec::new() }
+    }
+
+    /// Whether it is time to let the wiring ship what is here.
+    #[inline]
+    pub fn full(&self) -> bool {
+        self.main.len() >= Self::FULL
+    }
+}
+
+impl<O, S> Default for Outbox<O, S> {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,118 @@
+//! Connectors: where records come from and where they go.
+//!
+//! A [`Source`] is cut into [partitions](Source::partitions) that are read side by side; each is
+//! read in its own order by a [`Reader`], which can say its [position](Reader::position) and be
+//! opened again there. A [`Sink`] has a [`Writer`] on each worker, with the hooks that a two-phase
+//! commit needs.
+
+use std::sync::Arc;
+
+use crate::error::Result;
+
+/// A place that records come from.
+pub trait Source: 'static {
+    /// What is read.
+    type Record: 'static;
+
+    /// The names of the partitions, the same on every worker. `lanes` says how many workers there
+    /// are to read them: a source that can be cut at will is cut into at least as many.
+    ///
+    /// The names are stable: a job that is restored asks for the partitions again and opens those
+    /// it has positions for at these positions.
+    fn partitions(&self, lanes: usize) -> Result<Vec<String>>;
+
+    /// Opens a partition at its beginning, or at a [position](Reader::position) reached before.
+    /// Called on the worker that is to read it. `wake` is called by a reader that has threads of
+    /// its own whenever there is something new to read.
+    fn open(
+        &self,
+        partition: &str,
+        position: Option<&[u8]>,
+        wake: Wake,
+    ) -> Result<Box<dyn Reader<Record = Self::Record>>>;
+
+    /// Whether the source ends by itself.
+    fn bounded(&self) -> bool;
+
+    /// What to call the source in the job's graph, in errors and in metrics.
+    fn name(&self) -> String;
+}
+
+/// Tells the worker that a reader has something new. Callable from any thread.
+pub type Wake = Arc<dyn Fn() + Send + Sync>;
+
+/// The reading end of one partition.
+pub trait Reader {
+    /// What is read.
+    type Record;
+
+    /// Appends at most `most` records to `records`, without blocking longer than a disk read.
+    ///
+    /// # Errors
+    ///
+    /// What was appended before the error counts as read.
+    fn poll(&mut self, most: usize, records: &mut Vec<Self::Record>) -> Result<Polled>;
+
+    /// Where reading would have to begin for the records after those polled so far.
+    fn position(&self) -> Vec<u8>;
+
+    /// Bytes read from outside so far, or the best estimate: for bounding what is in flight and
+    /// for showing progress.
+    fn bytes(&self) -> u64;
+
+    /// Records that could not be understood and were skipped so far, or put in a dead-letter file.
+    fn malformed(&self) -> u64 {
+        0
+    }
+}
+
+/// What a [poll](Reader::poll) found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Polled {
+    /// There may be more at once.
+    Ready,
+    /// There is nothing now, and may be later.
+    Pending,
+    /// There will never be more.
+    Ended,
+}
+
+/// A place that records go to.
+pub trait Sink: Send + Sync + 'static {
+    /// What is written.
+    type Record: Send + 'static;
+
+    /// Opens the writer of one worker out of `peers`.
+    fn open(&self, worker: usize, peers: usize) -> Result<Box<dyn Writer<Record = Self::Record>>>;
+
+    /// What to call the sink in the job's graph, in errors and in metrics.
+    fn name(&self) -> String;
+}
+
+/// The writing end of one worker. It runs on a thread of its own and may block.
+///
+/// Without checkpoints only [`write`](Self::write), [`flush`](Self::flush) and
+/// [`close`](Self::close) are called.
+pub trait Writer: Send {
+    /// What is written.
+    type Record;
+
+    /// Writes records, leaving the buffer empty.
+    fn write(&mut self, records: &mut Vec<Self::Record>) -> Result<()>;
+
+    /// Makes what was written visible to readers, as far as the sink's promise allows.
+    fn flush(&mut self) -> Result<()>;
+
+    /// Makes everything written since the last call durable but not yet visible, and returns what
+    /// [`commit`](Self::commit) or [`abort`](Self::abort) need to find it again, after a crash too.
+    fn prepare(&mut self) -> Result<Vec<u8>>;
+
+    /// Makes prepared records visible. Committing twice is committing once.
+    fn commit(&mut self, prepared: &[u8]) -> Result<()>;
+
+    /// Removes prepared records that were never committed. Aborting twice is aborting once.
+    fn abort(&mut self, prepared: &[u8]) -> Result<()>;
+
+    /// Ends the output: everything written becomes visible.
+    fn close(&mut self) -> Result<()>;
+}

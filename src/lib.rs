@@ -1,0 +1,6 @@
+//! Tidemill.
+
+pub mod connect;
+pub mod error;
+
+pub use error::{Error, ErrorKind, Result};
