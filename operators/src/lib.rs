@@ -4,3 +4,4 @@ pub mod event;
 pub mod key;
 pub mod rule;
 pub mod time;
+pub mod window;
