@@ -1,0 +1,174 @@
+//! The container that records travel in, and how it is dealt out by key.
+//!
+//! A [`Batch`] is a vector of records that remembers which partition of a source they were read
+//! from. Operators that work record by record pass the mark on, so that event time can be assigned
+//! per partition however many maps and filters stand between; an exchange forgets it.
+
+use serde::{Deserialize, Serialize};
+use timely::Accountable;
+use timely::bytes::arc::Bytes;
+use timely::communication::Push;
+use timely::dataflow::channels::pact::DistributorPact;
+use timely::dataflow::channels::pushers::exchange::Distributor;
+use timely::dataflow::channels::{ContainerBytes, Message};
+use timely::progress::Stamp;
+
+use crate::key::Groups;
+
+/// Records that travel together.
+#[derive(Clone, Debug)]
+pub struct Batch<D> {
+    /// Which of its worker's partitions the records were read from; 0 if they are mixed.
+    pub partition: u32,
+    /// The records, in the order they were read or made.
+    pub records: Vec<D>,
+}
+
+impl<D> Default for Batch<D> {
+    fn default() -> Self {
+        Self { partition: 0, records: Vec::new() }
+    }
+}
+
+impl<D> From<Vec<D>> for Batch<D> {
+    fn from(records: Vec<D>) -> Self {
+        Self { partition: 0, records }
+    }
+}
+
+impl<D> Accountable for Batch<D> {
+    #[inline]
+    fn record_count(&self) -> i64 {
+        self.records.len() as i64
+    }
+
+    #[inline]
+    fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+}
+
+/// Between processes a batch is its records in serde's form; the partition stays behind.
+impl<D: Serialize + for<'a> Deserialize<'a>> ContainerBytes for Batch<D> {
+    fn from_bytes(bytes: Bytes) -> Self {
+        Vec::from_bytes(bytes).into()
+    }
+
+    fn length_in_bytes(&self) -> usize {
+        self.records.length_in_bytes()
+    }
+
+    fn into_bytes<W: std::io::Write>(&self, writer: &mut W) {
+        self.records.into_bytes(writer);
+    }
+}
+
+/// Deals records out to the workers that own their keys.
+pub(crate) struct ByKey<D, H> {
+    /// The worker of each key group.
+    owners: Vec<u16>,
+    groups: Groups,
+    hash: H,
+    /// What is waiting to be sent to each worker.
+    waiting: Vec<Vec<D>>,
+}
+
+impl<D, H: Fn(&D) -> u64> ByKey<D, H> {
+    /// Bytes of records that are sent to another worker at once.
+    const BYTES: usize = 1 << 15;
+    const CAPACITY: usize = match size_of::<D>() {
+        0 => Self::BYTES,
+        size if size > Self::BYTES => 1,
+        size => Self::BYTES / size,
+    };
+
+    fn new(groups: Groups, peers: usize, hash: H) -> Self {
+        let owners = (0..groups.count())
+            .map(|group| u16::try_from(groups.worker(group)).expect("at most 65,536 workers"))
+            .collect();
+        Self { owners, groups, hash, waiting: (0..peers).map(|_| Vec::new()).collect() }
+    }
+
+    fn send<T: Clone, P: Push<Message<T, Batch<D>>>>(
+        waiting: &mut Vec<D>,
+        stamp: &Stamp<T>,
+        pusher: &mut P,
+    ) {
+        if !waiting.is_empty() {
+            let mut batch = Batch::from(std::mem::take(waiting));
+            Message::push_at(&mut batch, stamp.clone(), pusher);
+            // A pusher may hand back an allocation.
+            *waiting = batch.records;
+            waiting.clear();
+        }
+    }
+}
+
+impl<D, H: Fn(&D) -> u64> Distributor<Batch<D>> for ByKey<D, H> {
+    fn partition<T: Clone, P: Push<Message<T, Batch<D>>>>(
+        &mut self,
+        batch: &mut Batch<D>,
+        stamp: &Stamp<T>,
+        pushers: &mut [P],
+    ) {
+        for record in batch.records.drain(..) {
+            let group = self.groups.group((self.hash)(&record));
+            let owner = usize::from(self.owners[usize::from(group)]);
+            let waiting = &mut self.waiting[owner];
+            if waiting.capacity() == 0 {
+                waiting.reserve_exact(Self::CAPACITY);
+            }
+            waiting.push(record);
+            if waiting.len() >= Self::CAPACITY {
+                Self::send(waiting, stamp, &mut pushers[owner]);
+            }
+        }
+    }
+
+    fn flush<T: Clone, P: Push<Message<T, Batch<D>>>>(
+        &mut self,
+        stamp: &Stamp<T>,
+        pushers: &mut [P],
+    ) {
+        for (waiting, pusher) in self.waiting.iter_mut().zip(pushers) {
+            Self::send(waiting, stamp, pusher);
+        }
+    }
+
+    fn relax(&mut self) {
+        self.waiting.iter_mut().for_each(|it| *it = Vec::new());
+    }
+}
+
+/// The contract that takes each record to the worker that owns the group of its `hash`.
+pub(crate) fn by_key<D, H: Fn(&D) -> u64 + 'static>(
+    groups: Groups,
+    hash: H,
+) -> DistributorPact<impl FnOnce(usize) -> ByKey<D, H>> {
+    DistributorPact(move |peers| ByKey::new(groups, peers, hash))
+}
+
+/// Deals batches out whole, one worker after the other.
+pub(crate) struct InTurn {
+    next: usize,
+}
+
+impl<D> Distributor<Batch<D>> for InTurn {
+    fn partition<T: Clone, P: Push<Message<T, Batch<D>>>>(
+        &mut self,
+        batch: &mut Batch<D>,
+        stamp: &Stamp<T>,
+        pushers: &mut [P],
+    ) {
+        let mut whole = Batch::from(std::mem::take(&mut batch.records));
+        Message::push_at(&mut whole, stamp.clone(), &mut pushers[self.next]);
+        self.next = (self.next + 1) % pushers.len();
+    }
+
+    fn flush<T: Clone, P: Push<Message<T, Batch<D>>>>(&mut self, _: &Stamp<T>, _: &mut [P]) {}
+}
+
+/// The contract that spreads batches evenly over the workers, beginning with `first`.
+pub(crate) fn in_turn(first: usize) -> DistributorPact<impl FnOnce(usize) -> InTurn> {
+    DistributorPact(move |peers| InTurn { next: first % peers })
+}
