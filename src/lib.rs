@@ -1,5 +1,6 @@
 //! Tidemill.
 
+pub mod config;
 pub mod connect;
 pub mod error;
 
