@@ -3,5 +3,6 @@
 pub mod config;
 pub mod connect;
 pub mod error;
+pub mod metrics;
 
 pub use error::{Error, ErrorKind, Result};
