@@ -357,4 +357,13 @@ mod tests {
         }
         assert_eq!(plan.order(), [source, enter, step, sink]);
     }
+
+    #[test]
+    fn an_operator_that_feeds_itself_still_comes_before_others() {
+        let mut plan = Plan::new();
+        let [sink, step] = ["sink", "step"].map(|it| plan.add(Node::operator(it)));
+        plan.connect(step, step, Routing::Local);
+        plan.connect(step, sink, Routing::Local);
+        assert_eq!(plan.order(), [step, sink]);
+    }
 }

@@ -16,7 +16,7 @@ pub(super) fn write(plan: &Plan) -> String {
     let mut out = String::from(HEAD);
     for (at, node) in plan.nodes.iter().enumerate() {
         let look = match node.kind {
-            Kind::Source => r##", shape=cds, fillcolor="#e8f1ea""##,
+            Kind::Source => r##", shape=ellipse, fillcolor="#e8f1ea""##,
             Kind::Operator if node.state.is_some() => r##", shape=box, fillcolor="#fbf3df""##,
             Kind::Operator => ", shape=box",
             Kind::Sink => r##", shape=note, fillcolor="#e6edf5""##,
@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn exchanged_records_are_bold_and_state_is_in_the_label() {
-        let expected = r##"  n0 [label="flights\ncsv, 4 partitions", shape=cds, fillcolor="#e8f1ea"];
+        let expected = r##"  n0 [label="flights\ncsv, 4 partitions", shape=ellipse, fillcolor="#e8f1ea"];
   n1 [label="event time\ndisorder up to 15 min", shape=box];
   n2 [label="delays\nsliding windows of 3 h every 30 min\nstate: per key and open window, until the watermark passes", shape=box, fillcolor="#fbf3df"];
   n3 [label="delays.csv", shape=note, fillcolor="#e6edf5"];
