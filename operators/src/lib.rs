@@ -1,9 +1,19 @@
 //! Operators.
 pub mod aggregate;
+pub mod batch;
 pub mod count;
+pub mod drive;
 pub mod event;
+pub mod event_time;
+pub mod events;
+pub mod flow;
 pub mod key;
+pub mod keyed;
+pub mod mark;
+pub mod partitions;
 pub mod plan;
 pub mod rule;
+pub mod state;
+pub mod stream;
 pub mod time;
 pub mod window;

@@ -51,6 +51,15 @@ pub trait Rule<D>: 'static {
     fn resume(&mut self, watermark: EventTime);
 }
 
+/// A record of one of two inputs: what a rule with two inputs takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Either<L, R> {
+    /// A record of the first input.
+    Left(L),
+    /// A record of the second input.
+    Right(R),
+}
+
 /// Whether a rule is through with a watermark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
@@ -80,7 +89,7 @@ pub struct Outbox<O, S> {
 
 impl<O, S> Outbox<O, S> {
     /// Records in an outbox at which [`Rule::advance`] should pause.
-    pub const FULL: usize = 16 * 1024;
+    pub const FULL: usize = 1024;
 
     /// An empty outbox.
     pub fn new() -> Self {

@@ -1,0 +1,242 @@
+//! The desk of an operator: what lies on it, by epoch, and in which order it is worked off.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+
+use timely::container::NoopBuilder;
+use timely::dataflow::operators::generic::OutputBuilderSession;
+use timely::dataflow::operators::{Capability, InputCapability};
+
+use super::RECORDS_AT_ONCE;
+use crate::batch::Batch;
+use crate::count::Counts;
+use crate::flow::{Flow, Site};
+use crate::mark::{Mark, Watermark};
+use crate::plan::NodeId;
+use crate::rule::{Advance, Outbox, Rule};
+use crate::state::{ByGroup, Owner, Part, decode, encode};
+use crate::time::{Epoch, EventTime};
+
+/// The right to send with an epoch, on the output and on the side output.
+pub(super) type Held = (Capability<Epoch>, Capability<Epoch>);
+
+/// Sends what is in an outbox with an epoch.
+pub(super) fn shipping<'a, 'm: 'a, 's: 'a, O: 'static, S: 'static>(
+    main: &'a mut OutputBuilderSession<'m, Epoch, NoopBuilder<Batch<O>>>,
+    side: &'a mut OutputBuilderSession<'s, Epoch, NoopBuilder<Batch<S>>>,
+) -> impl FnMut(&Held, &mut Outbox<O, S>) + 'a {
+    move |held, out| {
+        if !out.main.is_empty() {
+            let mut batch = Batch::from(std::mem::take(&mut out.main));
+            main.session_with_builder(&held.0).give_container(&mut batch);
+            out.main = batch.records;
+            out.main.clear();
+        }
+        if !out.side.is_empty() {
+            let mut batch = Batch::from(std::mem::take(&mut out.side));
+            side.session_with_builder(&held.1).give_container(&mut batch);
+        }
+    }
+}
+
+/// A rule with the records and marks that wait for it.
+pub(super) struct Desk<D, R: Rule<D>> {
+    rule: R,
+    /// The earliest incomplete epoch: the rule has seen all records of the epochs before.
+    now: Epoch,
+    /// Whether the rule is in the middle of advancing through `now`, and to which watermark.
+    advancing: Option<EventTime>,
+    waiting: BTreeMap<Epoch, VecDeque<Vec<D>>>,
+    marks: BTreeMap<Epoch, Vec<Mark>>,
+    held: BTreeMap<Epoch, Held>,
+    watermark: Watermark,
+    out: Outbox<R::Output, R::Side>,
+    /// Records that may be folded before the operator yields.
+    budget: usize,
+    counts: Counts,
+    name: String,
+    site: Rc<Site>,
+}
+
+impl<D, R: Rule<D>> Desk<D, R> {
+    /// A desk with what was kept for this operator restored.
+    pub(super) fn new(
+        flow: &Flow<'_>,
+        node: NodeId,
+        mut rule: R,
+        slots: usize,
+        counts: Counts,
+    ) -> Self {
+        let (name, site) = (flow.name_of(node), flow.site());
+        let mut watermark = Watermark::new(slots);
+        let parts = site.keeper.recall(&name, site.groups.owned(site.worker));
+        for part in parts.iter().filter(|part| part.owner == Owner::Everyone) {
+            watermark.resume(decode(&part.bytes, &name));
+        }
+        if !parts.is_empty() {
+            rule.resume(watermark.current());
+        }
+        for part in parts.iter().filter(|part| matches!(part.owner, Owner::Group(_))) {
+            ByGroup::entries(&part.bytes, &name, |entry| rule.restore(entry));
+        }
+        Self {
+            rule,
+            now: site.keeper.resume(),
+            advancing: None,
+            waiting: BTreeMap::new(),
+            marks: BTreeMap::new(),
+            held: BTreeMap::new(),
+            watermark,
+            out: Outbox::new(),
+            budget: RECORDS_AT_ONCE,
+            counts,
+            name,
+            site,
+        }
+    }
+
+    /// Takes records off the wire: folds them if their epoch is due, otherwise lets them wait.
+    pub(super) fn receive(
+        &mut self,
+        capability: &InputCapability<Epoch>,
+        records: &mut Vec<D>,
+        ship: &mut impl FnMut(&Held, &mut Outbox<R::Output, R::Side>),
+    ) {
+        let epoch = self.hold(capability);
+        self.counts.rows_in.add(records.len() as u64);
+        let due = epoch == self.now && self.advancing.is_none() && self.budget > 0;
+        if due && !self.waiting.contains_key(&epoch) {
+            self.fold(records.drain(..), ship);
+        } else {
+            self.waiting.entry(epoch).or_default().push_back(std::mem::take(records));
+        }
+    }
+
+    /// Takes marks off the wire; they count when their epoch is complete.
+    pub(super) fn hear(&mut self, capability: &InputCapability<Epoch>, marks: &mut Vec<Mark>) {
+        let epoch = self.hold(capability);
+        self.marks.entry(epoch).or_default().append(marks);
+    }
+
+    fn hold(&mut self, capability: &InputCapability<Epoch>) -> Epoch {
+        let epoch = *capability.least().expect("records travel with an epoch");
+        self.held
+            .entry(epoch)
+            .or_insert_with(|| (capability.delayed(&epoch, 0), capability.delayed(&epoch, 1)));
+        epoch
+    }
+
+    /// Works off what lies on the desk, as far as all of it has arrived: everything before
+    /// `frontier`. Returns whether there is more to do at once.
+    pub(super) fn work(
+        &mut self,
+        frontier: Epoch,
+        ship: &mut impl FnMut(&Held, &mut Outbox<R::Output, R::Side>),
+    ) -> bool {
+        let more = loop {
+            if !self.fold_waiting(ship) {
+                break true;
+            }
+            if self.now >= frontier {
+                break false;
+            }
+            if !self.advance(ship) {
+                break true;
+            }
+            self.complete(frontier);
+        };
+        self.emit(ship);
+        self.budget = RECORDS_AT_ONCE;
+        more
+    }
+
+    /// How far the operator has come, given how far its inputs have.
+    pub(super) fn reached(&self, frontier: Epoch) -> Epoch {
+        self.held.first_key_value().map_or(frontier, |(epoch, _)| frontier.min(*epoch))
+    }
+
+    /// Folds the waiting records of the earliest incomplete epoch; says whether it got through.
+    fn fold_waiting(
+        &mut self,
+        ship: &mut impl FnMut(&Held, &mut Outbox<R::Output, R::Side>),
+    ) -> bool {
+        while let Some(waiting) = self.waiting.get_mut(&self.now) {
+            if self.budget == 0 {
+                return false;
+            }
+            match waiting.pop_front() {
+                Some(records) => self.fold(records.into_iter(), ship),
+                None => _ = self.waiting.remove(&self.now),
+            }
+        }
+        true
+    }
+
+    fn fold(
+        &mut self,
+        records: impl ExactSizeIterator<Item = D>,
+        ship: &mut impl FnMut(&Held, &mut Outbox<R::Output, R::Side>),
+    ) {
+        self.budget = self.budget.saturating_sub(records.len());
+        for record in records {
+            self.rule.accept(record, &mut self.out);
+        }
+        if self.out.full() {
+            self.emit(ship);
+        }
+    }
+
+    /// Advances the rule through the epoch `now`; says whether it got through.
+    fn advance(&mut self, ship: &mut impl FnMut(&Held, &mut Outbox<R::Output, R::Side>)) -> bool {
+        if !self.held.contains_key(&self.now) {
+            return true;
+        }
+        let watermark = *self.advancing.get_or_insert_with(|| {
+            self.watermark.complete(self.marks.remove(&self.now).into_iter().flatten())
+        });
+        loop {
+            if self.budget == 0 {
+                return false;
+            }
+            let advanced = self.rule.advance(watermark, &mut self.out);
+            self.budget = self.budget.saturating_sub(self.out.main.len());
+            self.emit(ship);
+            if advanced == Advance::Done {
+                break;
+            }
+        }
+        self.counts.watermark.set(watermark.micros());
+        self.advancing = None;
+        true
+    }
+
+    /// Leaves the epoch `now` behind, keeping the rule's state if it is due.
+    fn complete(&mut self, frontier: Epoch) {
+        self.held.remove(&self.now);
+        let next = self.held.first_key_value().map_or(frontier, |(epoch, _)| frontier.min(*epoch));
+        // Beyond the last epoch there are no further ones to keep.
+        let completed = if next == Epoch::MAX { self.now..self.now + 1 } else { self.now..next };
+        if let Some(epoch) = self.site.keeper.due(completed) {
+            self.save(epoch);
+        }
+        self.now = next;
+    }
+
+    fn save(&mut self, epoch: Epoch) {
+        let mut saved = ByGroup::new(self.site.groups);
+        self.rule.save(&mut saved);
+        let mut parts = saved.into_parts();
+        let watermark = encode(&self.watermark.current());
+        parts.push(Part { owner: Owner::Everyone, bytes: watermark });
+        self.site.keeper.keep(&self.name, self.site.worker, epoch, parts);
+    }
+
+    /// Ships what the rule has emitted for the epoch `now`.
+    fn emit(&mut self, ship: &mut impl FnMut(&Held, &mut Outbox<R::Output, R::Side>)) {
+        if let Some(held) = self.held.get(&self.now) {
+            self.counts.rows_out.add(self.out.main.len() as u64);
+            self.counts.late.add(self.out.side.len() as u64);
+            ship(held, &mut self.out);
+        }
+    }
+}

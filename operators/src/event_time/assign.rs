@@ -1,0 +1,170 @@
+//! The wiring that stamps records and, at the end of each epoch, says how far time has come.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use timely::container::{CapacityContainerBuilder, NoopBuilder};
+use timely::dataflow::Stream as Timely;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::dataflow::operators::generic::operator::Operator;
+use timely::dataflow::operators::vec::Broadcast;
+
+use super::Disorder;
+use super::ledger::Ledger;
+use super::times::{ByClock, ByRecord, Times};
+use crate::batch::Batch;
+use crate::drive::{Marks, least};
+use crate::event::Event;
+use crate::events::Events;
+use crate::mark::{Mark, Watermark};
+use crate::plan::{Node, Routing};
+use crate::stream::Stream;
+use crate::time::{Epoch, EventTime};
+
+impl<'scope, D: 'static> Stream<'scope, D> {
+    /// Gives each record the moment that `at` reads off it, and the stream a watermark.
+    ///
+    /// Watermarks are told per partition of the source as long as only `map`, `filter`, `flat_map`,
+    /// `inspect` and `split` stand between; otherwise each worker counts as one partition.
+    ///
+    /// # Cost
+    ///
+    /// One call of `at` and one move per record; one mark per worker and epoch in which the
+    /// watermark moved. State: one moment per partition.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use tidemill_operators::event_time::Disorder;
+    /// use tidemill_operators::flow::Flow;
+    /// use tidemill_operators::stream::Stream;
+    /// use tidemill_operators::time::{EventTime, seconds};
+    /// use timely::dataflow::operators::{Capture, ToStream, capture::Extract};
+    ///
+    /// let timed = timely::example(|scope| {
+    ///     let clicks = [(30, "a"), (28, "b")].to_stream(scope);
+    ///     let clicks = Stream::from_inner(&Flow::new(scope), clicks);
+    ///     let at = |click: &(i64, &str)| EventTime::from_secs(click.0);
+    ///     clicks.event_time(at, Disorder::up_to(seconds(5))).timed().inner().capture()
+    /// });
+    /// let (_, timed) = &timed.extract()[0];
+    /// assert_eq!(timed[1].at, EventTime::from_secs(28));
+    /// ```
+    pub fn event_time(
+        self,
+        at: impl Fn(&D) -> EventTime + 'static,
+        disorder: Disorder<D>,
+    ) -> Events<'scope, D> {
+        let site = self.flow.site();
+        let partitions = self.partitions.clone();
+        // Records whose partitions are mixed count as one partition that ends with the stream.
+        let worker = format!("worker {}", site.worker);
+        let names = partitions.as_ref().map_or_else(|| vec![worker], |it| it.names());
+        let ledger = Ledger::new(names, disorder.idle_after, site.clock.now());
+        let reached = Rc::new(Cell::new(EventTime::MIN));
+        let drift = disorder.drift;
+        let clock = Rc::clone(&site.clock);
+        let told = Rc::clone(&reached);
+        let times = ByRecord { at, kind: disorder.kind, ledger, partitions, drift, told, clock };
+        let events = self.assign("event_time", times);
+        if drift.is_some() {
+            events.tell(reached);
+        }
+        events
+    }
+
+    /// Gives each record the time of day at which it is seen here, and the stream the time of day
+    /// as its watermark.
+    ///
+    /// Windows over it are windows of processing time: they depend on when records arrive, so two
+    /// runs differ. They fire within one epoch of their end, also while no records come, as the
+    /// job's epochs go on.
+    pub fn processing_time(self) -> Events<'scope, D> {
+        let clock = Rc::clone(&self.flow.site().clock);
+        self.assign("processing_time", ByClock { clock, open: Vec::new() })
+    }
+
+    fn assign<T: Times<D>>(self, name: &str, mut times: T) -> Events<'scope, D> {
+        let flow = self.flow;
+        let node = flow.add(
+            Node::operator(name).state("one moment per partition of the source"),
+            [(self.node, Routing::Local)],
+        );
+        let (name, site) = (flow.name_of(node), flow.site());
+        let parts = site.keeper.recall(&name, site.groups.owned(site.worker));
+        times.restore(parts, &name);
+
+        let mut builder = OperatorBuilder::new(name.clone(), flow.scope());
+        let mut input = builder.new_input(self.inner, Pipeline);
+        let (output, stream) = builder.new_output();
+        let (marks, mark_stream) = builder.new_output();
+        let mut output = OutputBuilder::<Epoch, NoopBuilder<Batch<Event<D>>>>::from(output);
+        let mut marks = OutputBuilder::<Epoch, CapacityContainerBuilder<Vec<Mark>>>::from(marks);
+        let slot = site.worker as u32;
+
+        builder.build(move |mut capabilities| {
+            // To be able to speak at the end of every epoch, also of one without records.
+            let mut held = capabilities.pop();
+            let mut seen = site.keeper.resume();
+            let mut made = Batch::default();
+            move |frontiers| {
+                let (mut output, mut marks) = (output.activate(), marks.activate());
+                input.for_each(|capability, batch| {
+                    let epoch = *capability.least().expect("records travel with an epoch");
+                    made.partition = batch.partition;
+                    times.stamp(epoch, batch, &mut made.records);
+                    output.session_with_builder(&capability).give_container(&mut made);
+                    made.records.clear();
+                });
+                let frontier = least(frontiers);
+                let Some(speaker) = held.as_mut().filter(|_| frontier > seen) else { return };
+                let mut last = seen;
+                let mut say = |epoch, reached| {
+                    marks.session(&speaker.delayed(&epoch)).give(Mark { slot, reached });
+                };
+                while let Some(epoch) = times.first_open(frontier) {
+                    last = epoch;
+                    times.close(epoch).into_iter().for_each(|reached| say(epoch, reached));
+                }
+                if frontier == Epoch::MAX {
+                    say(last, Some(EventTime::MAX));
+                    if let Some(epoch) = site.keeper.due(seen..last + 1) {
+                        site.keeper.keep(&name, site.worker, epoch, times.save());
+                    }
+                    held = None;
+                    return;
+                }
+                // The end of an epoch without records is a moment to notice silence, too.
+                times.close(frontier - 1).into_iter().for_each(|it| say(frontier - 1, it));
+                if let Some(epoch) = site.keeper.due(seen..frontier) {
+                    site.keeper.keep(&name, site.worker, epoch, times.save());
+                }
+                seen = frontier;
+                speaker.downgrade(&frontier);
+            }
+        });
+        let slots = flow.scope().peers();
+        let stream = Stream { flow, inner: stream, node, partitions: None };
+        Events { stream, marks: Marks { stream: mark_stream.broadcast(), slots } }
+    }
+}
+
+impl<D: 'static> Events<'_, D> {
+    /// Keeps the watermark of the stream in a cell.
+    fn tell(&self, reached: Rc<Cell<EventTime>>) {
+        let mut watermark = Watermark::new(self.marks.slots);
+        let mut open = BTreeMap::<Epoch, Vec<Mark>>::new();
+        self.marks.stream.clone().sink(Pipeline, "align", move |(input, frontier)| {
+            input.for_each(|capability, marks| {
+                let epoch = *capability.least().expect("marks travel with an epoch");
+                open.entry(epoch).or_default().append(marks);
+            });
+            let later = open.split_off(&least(std::slice::from_ref(frontier)));
+            let completed = std::mem::replace(&mut open, later);
+            reached.set(watermark.complete(completed.into_values().flatten()));
+        });
+    }
+}

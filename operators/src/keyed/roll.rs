@@ -1,0 +1,106 @@
+//! Rolling folds: after each record, what its key has come to so far.
+
+use std::convert::Infallible;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+
+use super::{Key, Keyed, Value};
+use crate::aggregate::Aggregate;
+use crate::event::Event;
+use crate::events::Events;
+use crate::key::hash;
+use crate::plan::Node;
+use crate::rule::{Advance, Outbox, Rule, Snapshot};
+use crate::time::EventTime;
+
+impl<'scope, K: Key, V: Value> Keyed<'scope, K, V> {
+    /// Gives, for each record, the aggregate of its key over all records up to it.
+    ///
+    /// Records of a key are folded in the order they arrive, which is not the order of their times.
+    ///
+    /// # Cost
+    ///
+    /// One hash lookup and one fold per record. State: one aggregate per key, **never freed**.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use tidemill_operators::aggregate::Sum;
+    /// use tidemill_operators::event_time::Disorder;
+    /// use tidemill_operators::flow::Flow;
+    /// use tidemill_operators::stream::Stream;
+    /// use tidemill_operators::time::EventTime;
+    /// use timely::dataflow::operators::{Capture, ToStream, capture::Extract};
+    ///
+    /// let sums = timely::example(|scope| {
+    ///     let numbers = (1..=4u64).to_stream(scope);
+    ///     Stream::from_inner(&Flow::new(scope), numbers)
+    ///         .event_time(|it| EventTime::from_secs(*it as i64), Disorder::ascending())
+    ///         .key_by(|it| it % 2)
+    ///         .aggregate(Sum::of(|it: &u64| *it))
+    ///         .values()
+    ///         .inner()
+    ///         .capture()
+    /// });
+    /// assert_eq!(sums.extract(), [(0, vec![(1, 1), (0, 2), (1, 4), (0, 6)])]);
+    /// ```
+    pub fn aggregate<A: Aggregate<V>>(self, aggregate: A) -> Events<'scope, (K, A::Output)> {
+        let node = Node::operator("aggregate").state("one aggregate per key, never freed");
+        self.rule(node, Roll { aggregate, keys: HashMap::default() }).0
+    }
+
+    /// Gives, for each record, `combine` of all records of its key up to it.
+    ///
+    /// # Cost
+    ///
+    /// As [`aggregate`](Self::aggregate): one value per key, **never freed**.
+    pub fn reduce(
+        self,
+        combine: impl Fn(&V, &V) -> V + Clone + 'static,
+    ) -> Events<'scope, (K, V)> {
+        let node = Node::operator("reduce").state("one value per key, never freed");
+        let rule = Roll { aggregate: crate::aggregate::Reduce::new(combine), keys: HashMap::default() };
+        self.rule(node, rule).0
+    }
+}
+
+struct Roll<K, S, A> {
+    aggregate: A,
+    keys: HashMap<K, S, FixedState>,
+}
+
+impl<K: Key, V: Value, A: Aggregate<V>> Rule<Event<(K, V)>> for Roll<K, A::State, A> {
+    type Output = Event<(K, A::Output)>;
+    type Side = Infallible;
+    type Saved = (K, A::State);
+
+    fn accept(
+        &mut self,
+        Event { at, value: (key, value) }: Event<(K, V)>,
+        out: &mut Outbox<Self::Output, Infallible>,
+    ) {
+        let state = match self.keys.get_mut(&key) {
+            Some(state) => state,
+            None => self.keys.entry(key.clone()).insert(self.aggregate.start()).into_mut(),
+        };
+        self.aggregate.add(state, at, &value);
+        out.main.push(Event::new(at, (key, self.aggregate.finish(state))));
+    }
+
+    fn advance(&mut self, _: EventTime, _: &mut Outbox<Self::Output, Infallible>) -> Advance {
+        Advance::Done
+    }
+
+    fn save(&mut self, to: &mut dyn Snapshot<Self::Saved>) {
+        for (key, state) in &self.keys {
+            to.keyed(hash(key), (key.clone(), state.clone()));
+        }
+    }
+
+    fn restore(&mut self, (key, state): Self::Saved) {
+        self.keys.insert(key, state);
+    }
+
+    fn resume(&mut self, _: EventTime) {}
+}
