@@ -23,7 +23,19 @@
 //! A closure names the type of its record, because the compiler cannot see it yet:
 //! `Sum::of(|it: &Trip| it.metres)`.
 //!
-//! # Example
+//! # Examples
+//!
+//! Several at once:
+//!
+//! ```
+//! use tidemill_operators::aggregate::{Aggregate, Count, Max, Sum};
+//! use tidemill_operators::time::EventTime;
+//!
+//! let bytes = (Count, Sum::of(|it: &u64| *it), Max::of(|it: &u64| *it));
+//! let mut state = bytes.start();
+//! [512, 64].iter().for_each(|it| bytes.add(&mut state, EventTime::MIN, it));
+//! assert_eq!(bytes.finish(&state), (2, 576, Some(512)));
+//! ```
 //!
 //! One of one's own:
 //!

@@ -376,6 +376,22 @@ fn numbers_of_every_size_have_quantiles() {
 }
 
 #[test]
+fn every_rank_can_be_asked_for() {
+    let sorted: Vec<f64> = (0..50).map(|it| 2f64.powi(it - 25)).collect();
+    let records: Vec<_> = sorted.iter().map(|it| at(0, *it)).collect();
+    for (rank, expected) in sorted.iter().enumerate() {
+        let sketch = Quantiles::of([(rank as f64 + 0.3) / 49.3], |it: &f64| *it);
+        check(sketch, &records, 6, |[it]| near(*it, *expected, expected * 0.0101));
+    }
+}
+
+#[test]
+fn the_sign_of_a_zero_does_not_tell_the_order_of_arrival() {
+    check_quantiles(&[-0.0, 0.0, 1.0].map(|it| at(0, it)), &[-0.0, 0.0, 1.0], 7);
+    check_quantiles(&[-1.0, -0.0, 0.0].map(|it| at(0, it)), &[-1.0, -0.0, 0.0], 7);
+}
+
+#[test]
 fn many_distinct_values_are_estimated_alike_in_every_order() {
     for (count, precision) in [(2_000u64, 10), (30_000, 10), (30_000, 14), (1_000, 4)] {
         let records: Vec<_> = (0..count).chain(0..count / 2).map(|it| at(0, it)).collect();

@@ -178,11 +178,15 @@ mod tests {
     #[test]
     fn a_set_turns_into_registers_by_its_size_alone() {
         assert!(matches!(of(0..32, 8), HyperLogLog::Few(_)));
-        let whole = of(0..33, 8);
-        assert!(matches!(whole, HyperLogLog::Many(_)));
-        let mut merged = of(0..20, 8);
-        merged.merge(&of(10..33, 8), 8);
-        assert_eq!(merged, whole);
+        assert!(matches!(of(0..33, 8), HyperLogLog::Many(_)));
+        for (one, other) in [(0..20, 10..33), (0..33, 30..50), (0..60, 10..40), (5..90, 0..50)] {
+            let whole = of(one.start.min(other.start)..one.end.max(other.end), 8);
+            for (into, from) in [(one.clone(), other.clone()), (other, one)] {
+                let mut merged = of(into, 8);
+                merged.merge(&of(from, 8), 8);
+                assert_eq!(merged, whole);
+            }
+        }
     }
 
     #[test]

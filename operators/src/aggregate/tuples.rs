@@ -1,16 +1,6 @@
 //! Several aggregates of the same records at once.
 //!
 //! A tuple costs what its parts cost and nothing beside.
-//!
-//! ```
-//! use tidemill_operators::aggregate::{Aggregate, Count, Max, Sum};
-//! use tidemill_operators::time::EventTime;
-//!
-//! let bytes = (Count, Sum::of(|it: &u64| *it), Max::of(|it: &u64| *it));
-//! let mut state = bytes.start();
-//! [512, 64].iter().for_each(|it| bytes.add(&mut state, EventTime::MIN, it));
-//! assert_eq!(bytes.finish(&state), (2, 576, Some(512)));
-//! ```
 
 use super::Aggregate;
 use crate::time::EventTime;
