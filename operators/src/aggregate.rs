@@ -5,8 +5,39 @@
 //! must be associative and commutative up to its documented tolerance: records arrive in any order,
 //! and states of neighbouring slices of time are merged.
 //!
-//! The ready-made ones stand in this room; tuples of aggregates are aggregates whose output is the
-//! tuple of the outputs.
+//! The ready-made ones stand in this room, and a tuple of two to eight aggregates is an aggregate
+//! whose output is the tuple of the outputs. [`Fold`] and [`Reduce`] make one from closures. What
+//! follows holds for all of them:
+//!
+//! * **The order of arrival does not show.** Results are a function of the multiset of records and
+//!   their event times, on any number of workers. [`Sum`], [`Mean`] and [`Variance`] of floats hold
+//!   to this up to rounding, and say how far.
+//! * **Overflow never panics.** Each says what it does instead.
+//! * **No records, no number.** An aggregate that picks a value gives an `Option`, one that computes
+//!   a float gives NaN. A window that fires has a record, unless a trigger purged it.
+//! * **Values are ordered by `PartialOrd`, so floats are welcome.** A value unlike itself, such as
+//!   NaN, is no extreme: [`Min`], [`Max`], [`TopK`] and [`Quantiles`] pass it over, while [`First`],
+//!   [`Last`] and [`Collect`] keep it, greatest among the values of its moment. Values that compare
+//!   as equal are interchangeable: which of them is given is not promised.
+//!
+//! A closure names the type of its record, because the compiler cannot see it yet:
+//! `Sum::of(|it: &Trip| it.metres)`.
+//!
+//! # Examples
+//!
+//! Several at once:
+//!
+//! ```
+//! use tidemill_operators::aggregate::{Aggregate, Count, Max, Sum};
+//! use tidemill_operators::time::EventTime;
+//!
+//! let bytes = (Count, Sum::of(|it: &u64| *it), Max::of(|it: &u64| *it));
+//! let mut state = bytes.start();
+//! [512, 64].iter().for_each(|it| bytes.add(&mut state, EventTime::MIN, it));
+//! assert_eq!(bytes.finish(&state), (2, 576, Some(512)));
+//! ```
+//!
+//! One of one's own:
 //!
 //! ```
 //! use tidemill_operators::aggregate::Aggregate;
@@ -43,6 +74,38 @@ use serde::de::DeserializeOwned;
 
 use crate::time::EventTime;
 
+mod approx_distinct;
+mod collect;
+mod compensated;
+mod count;
+mod distinct;
+mod extremes;
+mod first_last;
+mod fold;
+mod hyper_log_log;
+mod mean;
+mod order;
+mod quantiles;
+mod reduce;
+mod sum;
+mod top_k;
+mod tuples;
+mod variance;
+
+pub use approx_distinct::ApproxDistinct;
+pub use collect::Collect;
+pub use count::Count;
+pub use distinct::Distinct;
+pub use extremes::{Max, Min};
+pub use first_last::{First, Last};
+pub use fold::Fold;
+pub use mean::Mean;
+pub use quantiles::Quantiles;
+pub use reduce::Reduce;
+pub use sum::{Addend, Sum};
+pub use top_k::TopK;
+pub use variance::Variance;
+
 /// A fold of records `D` with a mergeable state.
 ///
 /// # Guarantees
@@ -67,3 +130,8 @@ pub trait Aggregate<D>: Clone + 'static {
     /// The result for a state; the state may go on to be folded into.
     fn finish(&self, state: &Self::State) -> Self::Output;
 }
+
+/// A value that an aggregate can hold in its state; implemented for every type that fits.
+pub trait Kept: Clone + Serialize + DeserializeOwned + 'static {}
+
+impl<V: Clone + Serialize + DeserializeOwned + 'static> Kept for V {}
