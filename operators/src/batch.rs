@@ -5,15 +5,16 @@
 //! per partition however many maps and filters stand between; an exchange forgets it.
 
 use serde::{Deserialize, Serialize};
-use timely::Accountable;
 use timely::bytes::arc::Bytes;
 use timely::communication::Push;
-use timely::dataflow::channels::pact::DistributorPact;
+use timely::dataflow::channels::pact::{DistributorPact, ParallelizationContract};
 use timely::dataflow::channels::pushers::exchange::Distributor;
 use timely::dataflow::channels::{ContainerBytes, Message};
 use timely::progress::Stamp;
+use timely::{Accountable, ExchangeData};
 
 use crate::key::Groups;
+use crate::time::Epoch;
 
 /// Records that travel together.
 #[derive(Clone, Debug)]
@@ -130,17 +131,17 @@ impl<D, F: Fn(&D) -> usize> Distributor<Batch<D>> for Deal<D, F> {
 }
 
 /// The contract that takes each record to the worker that `to` names.
-pub(crate) fn to_worker<D, F: Fn(&D) -> usize + 'static>(
-    to: F,
-) -> DistributorPact<impl FnOnce(usize) -> Deal<D, F>> {
+pub(crate) fn to_worker<D: ExchangeData>(
+    to: impl Fn(&D) -> usize + 'static,
+) -> impl ParallelizationContract<Epoch, Batch<D>> {
     DistributorPact(move |peers| Deal { to, waiting: (0..peers).map(|_| Vec::new()).collect() })
 }
 
 /// The contract that takes each record to the worker that owns the group of its `hash`.
-pub(crate) fn by_key<D, H: Fn(&D) -> u64 + 'static>(
+pub(crate) fn by_key<D: ExchangeData>(
     groups: Groups,
-    hash: H,
-) -> DistributorPact<impl FnOnce(usize) -> Deal<D, impl Fn(&D) -> usize>> {
+    hash: impl Fn(&D) -> u64 + 'static,
+) -> impl ParallelizationContract<Epoch, Batch<D>> {
     // A table of owners is faster than the division that it stands for.
     let owners = Vec::from_iter((0..groups.count()).map(|group| groups.worker(group) as u32));
     to_worker(move |record| owners[usize::from(groups.group(hash(record)))] as usize)
@@ -167,6 +168,8 @@ impl<D> Distributor<Batch<D>> for InTurn {
 }
 
 /// The contract that spreads batches evenly over the workers, beginning with `first`.
-pub(crate) fn in_turn(first: usize) -> DistributorPact<impl FnOnce(usize) -> InTurn> {
+pub(crate) fn in_turn<D: ExchangeData>(
+    first: usize,
+) -> impl ParallelizationContract<Epoch, Batch<D>> {
     DistributorPact(move |peers| InTurn { next: first % peers })
 }

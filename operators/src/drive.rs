@@ -18,11 +18,11 @@
 //! operation. An activation folds at most [`RECORDS_AT_ONCE`] records and what one outbox holds
 //! beyond that, then yields.
 
+use timely::container::NoopBuilder;
+use timely::dataflow::Stream as Timely;
 use timely::dataflow::channels::pact::{ParallelizationContract, Pipeline};
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
-use timely::dataflow::Stream as Timely;
-use timely::container::NoopBuilder;
 use timely::progress::frontier::MutableAntichain;
 
 use crate::batch::Batch;
@@ -49,8 +49,7 @@ pub struct Marks<'scope> {
 }
 
 /// The engine's streams that an operator gives: its output and its side output.
-pub type Outputs<'scope, O, S> =
-    (Timely<'scope, Epoch, Batch<O>>, Timely<'scope, Epoch, Batch<S>>);
+pub type Outputs<'scope, O, S> = (Timely<'scope, Epoch, Batch<O>>, Timely<'scope, Epoch, Batch<S>>);
 
 /// Runs `rule` as the operator `node` of the flow's plan, over records routed by `pact`.
 pub fn drive<'scope, D, R, P>(

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use timely::ExchangeData;
+use timely::dataflow::operators::Concat;
 use timely::dataflow::operators::vec::Map;
-use timely::dataflow::operators::{Concat, Concatenate};
 
 use crate::drive::Marks;
 use crate::event::Event;
@@ -142,9 +142,7 @@ impl Marks<'_> {
     #[must_use]
     pub fn beside(self, other: Self) -> Self {
         let slots = self.slots as u32;
-        let moved = other
-            .stream
-            .map(move |mark: Mark| Mark { slot: mark.slot + slots, ..mark });
+        let moved = other.stream.map(move |mark: Mark| Mark { slot: mark.slot + slots, ..mark });
         Self { stream: self.stream.concat(moved), slots: self.slots + other.slots }
     }
 }

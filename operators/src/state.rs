@@ -208,7 +208,10 @@ mod tests {
         let mut back = Vec::new();
         for part in saved.into_parts() {
             ByGroup::entries(&part.bytes, "test", |(key, state): (u32, String)| {
-                assert_eq!(part.owner, Owner::Group(Groups::new(8, 1).group(crate::key::hash(&key))));
+                assert_eq!(
+                    part.owner,
+                    Owner::Group(Groups::new(8, 1).group(crate::key::hash(&key)))
+                );
                 assert_eq!(state, "state");
                 back.push(key);
             });

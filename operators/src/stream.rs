@@ -13,13 +13,13 @@ use timely::container::NoopBuilder;
 use timely::dataflow::Stream as Timely;
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::{ParallelizationContract, Pipeline};
+use timely::dataflow::operators::Concatenate;
 use timely::dataflow::operators::generic::operator::Operator;
-use timely::dataflow::operators::{Concat, Concatenate};
 
 use crate::batch::{Batch, in_turn};
 use crate::flow::Flow;
 use crate::partitions::Partitions;
-use crate::plan::{Kind, Node, NodeId, Routing};
+use crate::plan::{Node, NodeId, Routing};
 use crate::time::Epoch;
 
 mod narrow;
@@ -215,9 +215,5 @@ impl<'scope, D: 'static> Stream<'scope, D> {
                 reached.set(frontier);
             }
         });
-    }
-
-    pub(crate) fn counts(&self) -> crate::count::Counts {
-        self.flow.counts(self.node, Kind::Operator)
     }
 }

@@ -29,12 +29,8 @@ struct Entry {
 impl Ledger {
     /// A ledger for these partitions, at the time of day `now`.
     pub(super) fn new(names: Vec<String>, idle_after: Option<i64>, now: EventTime) -> Self {
-        let entry = |name| Entry {
-            name,
-            watermark: EventTime::MIN,
-            ahead: EventTime::MIN,
-            heard: now,
-        };
+        let entry =
+            |name| Entry { name, watermark: EventTime::MIN, ahead: EventTime::MIN, heard: now };
         let partitions = names.into_iter().map(entry).collect();
         Self { partitions, open: BTreeMap::new(), said: None, idle_after }
     }
@@ -74,7 +70,8 @@ impl Ledger {
             entry.watermark = entry.watermark.max(reached);
         }
         let reached = self.reached(now, ended);
-        let news = self.said != Some(reached) && (self.said.is_some() || reached != Some(EventTime::MIN));
+        let news =
+            self.said != Some(reached) && (self.said.is_some() || reached != Some(EventTime::MIN));
         news.then(|| *self.said.insert(reached))
     }
 

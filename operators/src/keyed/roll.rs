@@ -6,7 +6,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use super::{Key, Keyed, Value};
-use crate::aggregate::Aggregate;
+use crate::aggregate::{Aggregate, Reduce};
 use crate::event::Event;
 use crate::events::Events;
 use crate::key::hash;
@@ -55,13 +55,9 @@ impl<'scope, K: Key, V: Value> Keyed<'scope, K, V> {
     /// # Cost
     ///
     /// As [`aggregate`](Self::aggregate): one value per key, **never freed**.
-    pub fn reduce(
-        self,
-        combine: impl Fn(&V, &V) -> V + Clone + 'static,
-    ) -> Events<'scope, (K, V)> {
-        let node = Node::operator("reduce").state("one value per key, never freed");
-        let rule = Roll { aggregate: crate::aggregate::Reduce::new(combine), keys: HashMap::default() };
-        self.rule(node, rule).0
+    pub fn reduce(self, combine: impl Fn(&V, &V) -> V + Clone + 'static) -> Events<'scope, (K, V)> {
+        self.aggregate(Reduce::by(combine))
+            .map(|(key, combined)| (key, combined.expect("a key that was seen has a value")))
     }
 }
 

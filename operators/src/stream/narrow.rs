@@ -56,10 +56,8 @@ impl<'scope, D: 'static> Stream<'scope, D> {
         let node = self.flow.add(Node::operator(name), [(self.node, Routing::Local)]);
         let reached = self.flow.reached();
         let name = self.flow.name_of(node);
-        let inner = self.inner.unary_frontier::<NoopBuilder<Batch<T>>, _, _, _>(
-            Pipeline,
-            &name,
-            |_, _| {
+        let inner =
+            self.inner.unary_frontier::<NoopBuilder<Batch<T>>, _, _, _>(Pipeline, &name, |_, _| {
                 let mut made = Batch::default();
                 move |(input, frontier), output| {
                     input.for_each(|capability, batch| {
@@ -70,8 +68,7 @@ impl<'scope, D: 'static> Stream<'scope, D> {
                     });
                     reached.set(crate::drive::least(std::slice::from_ref(frontier)));
                 }
-            },
-        );
+            });
         Stream { flow: self.flow, inner, node, partitions: self.partitions }
     }
 }

@@ -66,12 +66,8 @@ impl<'scope, D: 'static> Stream<'scope, D> {
             }
         });
         let (flow, partitions) = (self.flow, self.partitions);
-        let left = Stream {
-            flow: flow.clone(),
-            inner: left_stream,
-            node,
-            partitions: partitions.clone(),
-        };
+        let left =
+            Stream { flow: flow.clone(), inner: left_stream, node, partitions: partitions.clone() };
         (left, Stream { flow, inner: right_stream, node, partitions })
     }
 }
