@@ -1,7 +1,9 @@
 //! Windows: spans of event time, or runs of records, whose records are taken together.
 
 mod assign;
+pub mod contents;
 pub mod evict;
+mod general;
 mod pane;
 pub mod trigger;
 
@@ -9,4 +11,5 @@ pub use assign::{
     Assign, Count, CountSliding, CountTumbling, Cumulative, GapBy, Global, Refused, Session,
     Sliding, Tumbling,
 };
+pub use general::{General, Saved};
 pub use pane::Pane;
