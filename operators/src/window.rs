@@ -1,5 +1,15 @@
 //! Windows: spans of event time, or runs of records, whose records are taken together.
 
+mod assign;
+pub mod contents;
+pub mod evict;
+mod general;
 mod pane;
+pub mod trigger;
 
+pub use assign::{
+    Assign, Count, CountSliding, CountTumbling, Cumulative, GapBy, Global, Refused, Session,
+    Sliding, Tumbling,
+};
+pub use general::{General, Saved};
 pub use pane::Pane;
