@@ -19,7 +19,7 @@ QUERY = """
            sum((((key::BIGINT + 1) * 1000003 + start) % {prime})
                * ((n * 1000003 + total) % {prime}))
     FROM (
-        SELECT key, at - at % {size} AS start, count(*) AS n, sum(value)::BIGINT AS total
+        SELECT key, "at" - "at" % {size} AS start, count(*) AS n, sum(value)::BIGINT AS total
         FROM read_csv('{path}', header = true, auto_detect = false, delim = ',',
                       columns = {{'key': 'INTEGER', 'at': 'BIGINT', 'value': 'BIGINT'}})
         GROUP BY ALL
