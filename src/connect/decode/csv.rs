@@ -191,7 +191,7 @@ impl<T> Csv<T> {
     fn names(&self, row: Row<'_>) -> Result<Vec<String>, String> {
         let mut names = Vec::new();
         for column in 0..row.len() {
-            let name = text_of(row.field(column).unwrap_or_default())?;
+            let name = text_of(row.bytes(column).unwrap_or_default())?;
             let name = if self.trim { name.trim() } else { name };
             if !name.is_empty() && names.iter().any(|known| known == name) {
                 return Err(format!("the header has the column `{name}` twice"));
@@ -258,7 +258,7 @@ impl<T: DeserializeOwned> Decode for Table<T> {
                 let reason = format!("the row has {} columns instead of {width}", row.len());
                 break Stopped::Malformed { length, reason };
             }
-            match self.plan.read(row) {
+            match self.plan.read(&row) {
                 Ok(record) => records.push(record),
                 Err(unfit) => match unfit.missing() {
                     Some(column) => break Stopped::Failed(self.no_column(column)),

@@ -19,14 +19,21 @@ use super::rows::Row;
 
 /// Which column goes into which field of records of type `T`.
 pub(crate) struct Plan<T> {
+    layout: Layout,
+    form: Form,
+    record: PhantomData<fn() -> T>,
+}
+
+/// What is known of the columns.
+struct Layout {
     names: Option<Vec<String>>,
     trim: bool,
     absent: Vec<u8>,
-    form: Form,
     /// The fields of the struct and their columns, if it is one.
     fields: &'static [&'static str],
     columns: Vec<Option<usize>>,
-    record: PhantomData<fn() -> T>,
+    /// How many fields the last struct asked for.
+    asked: Shared<usize>,
 }
 
 /// How the fields of a struct are given.
@@ -53,56 +60,47 @@ impl<T: DeserializeOwned> Plan<T> {
             };
             form = if names.is_some() { Form::Unknown } else { Form::InOrder };
         }
-        let fields = fields.unwrap_or_default();
-        Self { names, trim, absent, form, fields, columns, record: PhantomData }
+        let (fields, asked) = (fields.unwrap_or_default(), Shared::new(0));
+        let layout = Layout { names, trim, absent, fields, columns, asked };
+        Self { layout, form, record: PhantomData }
     }
 
     /// The names of the columns, if there is a header.
     pub(crate) fn names(&self) -> Option<&[String]> {
-        self.names.as_deref()
+        self.layout.names.as_deref()
     }
 
     /// The record of a row.
     #[inline]
-    pub(crate) fn read(&mut self, row: Row<'_>) -> Result<T, Unfit> {
+    pub(crate) fn read(&mut self, row: &Row<'_>) -> Result<T, Unfit> {
         if self.form == Form::Unknown {
             return self.find_form(row);
         }
-        T::deserialize(self.record(row, self.form, &Shared::new(0)))
+        T::deserialize(Record { row, layout: &self.layout, form: self.form })
     }
 
     #[cold]
-    fn find_form(&mut self, row: Row<'_>) -> Result<T, Unfit> {
-        let asked = Shared::new(0);
-        let in_order = T::deserialize(self.record(row, Form::InOrder, &asked));
-        if in_order.is_ok() && asked.get() == self.fields.len() {
+    fn find_form(&mut self, row: &Row<'_>) -> Result<T, Unfit> {
+        let layout = &self.layout;
+        let in_order = T::deserialize(Record { row, layout, form: Form::InOrder });
+        if in_order.is_ok() && layout.asked.get() == layout.fields.len() {
             self.form = Form::InOrder;
             return in_order;
         }
-        let by_name = T::deserialize(self.record(row, Form::ByName, &asked));
+        let by_name = T::deserialize(Record { row, layout, form: Form::ByName });
         if by_name.is_ok() {
             self.form = Form::ByName;
         }
         by_name
-    }
-
-    fn record<'a>(&'a self, row: Row<'a>, form: Form, asked: &'a Shared<usize>) -> Record<'a> {
-        let Self { names, trim, absent, fields, columns, .. } = self;
-        Record { row, names: names.as_deref(), trim: *trim, absent, form, fields, columns, asked }
     }
 }
 
 /// A row, to be made into a record.
 #[derive(Clone, Copy)]
 struct Record<'a> {
-    row: Row<'a>,
-    names: Option<&'a [String]>,
-    trim: bool,
-    absent: &'a [u8],
+    row: &'a Row<'a>,
+    layout: &'a Layout,
     form: Form,
-    fields: &'static [&'static str],
-    columns: &'a [Option<usize>],
-    asked: &'a Shared<usize>,
 }
 
 impl<'a> Record<'a> {
@@ -120,14 +118,14 @@ impl<'a> Record<'a> {
 
     #[inline]
     fn cell(&self, column: usize) -> Option<Cell<'a>> {
-        let bytes = self.row.field(column)?;
-        let bytes = if self.trim { bytes.trim_ascii() } else { bytes };
-        Some(Cell::new(bytes, self.absent))
+        let (bytes, begin) = self.row.field(column)?;
+        let cell = Cell::new(bytes, begin, &self.layout.absent);
+        Some(if self.layout.trim { cell.trimmed() } else { cell })
     }
 
     #[cold]
     fn located(&self, unfit: Unfit, column: usize) -> Unfit {
-        match self.names.and_then(|names| names.get(column)) {
+        match self.layout.names.as_ref().and_then(|names| names.get(column)) {
             Some(name) => unfit.in_column(&format!("`{name}`")),
             None => unfit.in_column(&(column + 1).to_string()),
         }
@@ -171,14 +169,14 @@ impl<'de> Deserializer<'de> for Record<'_> {
         if self.form == Form::InOrder {
             let mut fields = InOrder { record: &self, at: 0 };
             let record = visitor.visit_seq(&mut fields);
-            self.asked.set(fields.at);
+            self.layout.asked.set(fields.at);
             return record;
         }
         visitor.visit_map(ByName { record: &self, at: 0, column: 0, all: false })
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
-        if self.names.is_none() {
+        if self.layout.names.is_none() {
             return Err(Unfit::new("without a header the columns have no names"));
         }
         visitor.visit_map(ByName { record: &self, at: 0, column: 0, all: true })
@@ -237,7 +235,7 @@ impl<'de> Deserializer<'de> for Record<'_> {
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
-        if self.names.is_some() {
+        if self.layout.names.is_some() {
             self.deserialize_map(visitor)
         } else {
             self.deserialize_seq(visitor)
@@ -275,7 +273,7 @@ impl<'de> SeqAccess<'de> for InOrder<'_, '_> {
         &mut self,
         seed: S,
     ) -> Result<Option<S::Value>, Unfit> {
-        let Some(column) = self.record.columns.get(self.at) else { return Ok(None) };
+        let Some(column) = self.record.layout.columns.get(self.at) else { return Ok(None) };
         self.at += 1;
         match column {
             Some(column) => self.record.value(*column, seed).map(Some),
@@ -318,17 +316,17 @@ impl ByName<'_, '_> {
     /// The name of the next column, which becomes the current one.
     fn advance(&mut self) -> Option<&str> {
         if self.all {
-            let name = self.record.names?.get(self.at)?;
+            let name = self.record.layout.names.as_ref()?.get(self.at)?;
             self.column = self.at;
             self.at += 1;
             return Some(name);
         }
         loop {
-            let column = *self.record.columns.get(self.at)?;
+            let column = *self.record.layout.columns.get(self.at)?;
             self.at += 1;
             if let Some(column) = column {
                 self.column = column;
-                return Some(self.record.fields[self.at - 1]);
+                return Some(self.record.layout.fields[self.at - 1]);
             }
         }
     }

@@ -121,12 +121,21 @@ impl<'r> Row<'r> {
         self.ends.len()
     }
 
-    /// The bytes of a field, if there is one.
+    /// The bytes up to the end of a field and where it begins in them, if there is one.
     #[inline]
-    pub(crate) fn field(&self, column: usize) -> Option<&'r [u8]> {
+    pub(crate) fn field(&self, column: usize) -> Option<(&'r [u8], usize)> {
         let end = *self.ends.get(column)?;
-        let begin = if column == 0 { self.begin } else { self.ends[column - 1] + self.gap };
-        self.bytes.get(begin..end)
+        let begin = match column.checked_sub(1) {
+            Some(before) => self.ends[before] + self.gap,
+            None => self.begin,
+        };
+        Some((self.bytes.get(..end)?, begin))
+    }
+
+    /// The bytes of a field, if there is one.
+    pub(crate) fn bytes(&self, column: usize) -> Option<&'r [u8]> {
+        let (bytes, begin) = self.field(column)?;
+        bytes.get(begin..)
     }
 }
 
@@ -209,7 +218,7 @@ mod tests {
             let mut ends = Vec::new();
             let span = rows.next(&mut ends);
             let row = Row::new(text, begin, &ends, 1);
-            found.push((0..row.len()).map(|c| row.field(c).unwrap().to_vec()).collect());
+            found.push((0..row.len()).map(|c| row.bytes(c).unwrap().to_vec()).collect());
             begin = span.next;
         }
         found
@@ -236,7 +245,7 @@ mod tests {
         let check = |text: &str, last, expected: Option<(usize, &[&str])>| {
             let mut quoted = Quoted::new(b',', Some(b'"'));
             let found = quoted.read(text.as_bytes(), last).map(|(taken, row)| {
-                let field = |c| String::from_utf8(row.field(c).unwrap().to_vec()).unwrap();
+                let field = |c| String::from_utf8(row.bytes(c).unwrap().to_vec()).unwrap();
                 (taken, (0..row.len()).map(field).collect::<Vec<_>>())
             });
             let expected =
