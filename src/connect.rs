@@ -5,7 +5,19 @@
 //! opened again there. A [`Sink`] has a [`Writer`] on each worker, with the hooks that a two-phase
 //! commit needs.
 
+mod decode;
+mod files;
+mod malformed;
+mod tick;
+
 use std::sync::Arc;
+
+pub use self::decode::csv::{Csv, Table, csv};
+pub use self::decode::jsonl::{Jsonl, jsonl};
+pub use self::decode::text::{Text, text};
+pub use self::decode::{Decode, Decoded, Format, Stopped};
+pub use self::files::{Files, Paths};
+pub use self::malformed::OnMalformed;
 
 use crate::error::Result;
 
