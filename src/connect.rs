@@ -21,6 +21,27 @@ pub use self::malformed::OnMalformed;
 
 use crate::error::Result;
 
+mod roll;
+mod sink_collect;
+mod sink_files;
+mod sink_stdout;
+mod write_csv;
+mod write_file;
+mod write_format;
+mod write_guard;
+mod write_names;
+mod write_parts;
+mod write_row;
+mod write_row_serde;
+mod write_single;
+
+pub use roll::Roll;
+pub use sink_collect::{Collected, collect};
+pub use sink_files::{FileSink, to_csv, to_files, to_jsonl, to_text};
+pub use sink_stdout::{StdoutSink, to_stdout, to_stdout_jsonl};
+pub use write_csv::Csv;
+pub use write_format::{Format, JsonLines, TextLines};
+
 /// A place that records come from.
 pub trait Source: 'static {
     /// What is read.
@@ -90,6 +111,105 @@ pub enum Polled {
 }
 
 /// A place that records go to.
+///
+/// # Example
+///
+/// A complete sink: a board in memory on which each checkpoint puts one list of words. The list is
+/// part of the transaction's description, so a commit after a crash has all it needs.
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use std::mem;
+/// use std::sync::{Arc, Mutex};
+///
+/// use tidemill::connect::{Sink, Writer};
+/// use tidemill::{Error, ErrorKind, Result};
+///
+/// /// A transaction is known by its worker and its number there: a second commit changes nothing.
+/// type Lists = Arc<Mutex<BTreeMap<(usize, u64), Vec<String>>>>;
+///
+/// #[derive(Clone, Default)]
+/// struct Board(Lists);
+///
+/// impl Sink for Board {
+///     type Record = String;
+///
+///     fn open(&self, worker: usize, _peers: usize) -> Result<Box<dyn Writer<Record = String>>> {
+///         let lists = self.0.clone();
+///         Ok(Box::new(Pen { lists, worker, number: 0, written: Vec::new() }))
+///     }
+///
+///     fn name(&self) -> String {
+///         "board".to_owned()
+///     }
+/// }
+///
+/// struct Pen {
+///     lists: Lists,
+///     worker: usize,
+///     number: u64,
+///     written: Vec<String>,
+/// }
+///
+/// type Transaction = ((usize, u64), Vec<String>);
+///
+/// fn unreadable(cause: postcard::Error) -> Error {
+///     Error::new(ErrorKind::State, "a prepared list cannot be read").because(cause)
+/// }
+///
+/// impl Writer for Pen {
+///     type Record = String;
+///
+///     fn write(&mut self, words: &mut Vec<String>) -> Result<()> {
+///         self.written.append(words);
+///         Ok(())
+///     }
+///
+///     fn flush(&mut self) -> Result<()> {
+///         Ok(()) // A board shows whole lists only.
+///     }
+///
+///     fn prepare(&mut self) -> Result<Vec<u8>> {
+///         let list: Transaction = ((self.worker, self.number), mem::take(&mut self.written));
+///         self.number += 1;
+///         postcard::to_stdvec(&list).map_err(unreadable)
+///     }
+///
+///     fn commit(&mut self, prepared: &[u8]) -> Result<()> {
+///         if prepared.is_empty() {
+///             return Ok(());
+///         }
+///         let ((worker, number), words): Transaction =
+///             postcard::from_bytes(prepared).map_err(unreadable)?;
+///         // After a restart, new transactions are numbered after those committed before.
+///         self.number = self.number.max(number + 1);
+///         self.lists.lock().expect("nobody panics").insert((worker, number), words);
+///         Ok(())
+///     }
+///
+///     fn abort(&mut self, _prepared: &[u8]) -> Result<()> {
+///         Ok(()) // What was prepared is nowhere but in its description.
+///     }
+///
+///     fn close(&mut self) -> Result<()> {
+///         let rest = self.prepare()?;
+///         self.commit(&rest)
+///     }
+/// }
+///
+/// let board = Board::default();
+/// let mut writer = board.open(0, 1)?;
+/// writer.write(&mut vec!["hello".to_owned()])?;
+/// let prepared = writer.prepare()?;
+/// drop(writer); // The job crashes, is restored, and commits what it had prepared.
+/// let mut writer = board.open(0, 1)?;
+/// writer.commit(&prepared)?;
+/// writer.write(&mut vec!["again".to_owned()])?;
+/// writer.close()?;
+/// let lists: Vec<_> = board.0.lock().expect("nobody panics").values().cloned().collect();
+/// assert_eq!(lists, [["hello"], ["again"]]);
+/// # Ok::<(), tidemill::Error>(())
+/// ```
 pub trait Sink: Send + Sync + 'static {
     /// What is written.
     type Record: Send + 'static;
@@ -104,7 +224,17 @@ pub trait Sink: Send + Sync + 'static {
 /// The writing end of one worker. It runs on a thread of its own and may block.
 ///
 /// Without checkpoints only [`write`](Self::write), [`flush`](Self::flush) and
-/// [`close`](Self::close) are called.
+/// [`close`](Self::close) are called: flush at the end of each epoch, so that it has to be cheap.
+///
+/// With checkpoints, each [`prepare`](Self::prepare) is answered later by one or more
+/// [`commit`](Self::commit)s or [`abort`](Self::abort)s with what it returned; more may be written
+/// and prepared meanwhile. Flush is not called before the first prepare, because a writer cannot
+/// know by then that what it shows might be taken back; after it, flush shows nothing uncommitted.
+///
+/// A job that continues from a checkpoint opens its writers anew. Before it writes, it calls commit
+/// with everything the checkpoint holds, perhaps for the second time and perhaps prepared by another
+/// worker. A writer for which there is nothing is given a commit of no bytes, so that every writer
+/// knows that it continues.
 pub trait Writer: Send {
     /// What is written.
     type Record;
