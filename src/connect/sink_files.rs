@@ -95,12 +95,16 @@ pub fn to_files<T: Send + 'static, F: Format<T>>(
 /// - An error in writing is never passed over: the writer refuses all that follows it.
 /// - What is committed survives a power failure; without checkpoints the operating system decides.
 ///
+/// Hidden files that a crash left are removed by the next run; prepared ones too, unless that run
+/// continues from a checkpoint or [appends](Self::append).
+///
 /// Two jobs that write to the same folder at the same time need different [names](Self::name).
 ///
 /// # Cost
 ///
 /// Memory is [`buffer`](Self::buffer) times [`open_files`](Self::open_files) for each worker at
-/// most, and some 200 bytes for each folder with a file in progress.
+/// most, and some 200 bytes for each folder with a file in progress. CSV rows of seven integers are
+/// written at some 11 million a second by one worker, 5 million into a hundred folders.
 pub struct FileSink<T, F> {
     path: PathBuf,
     format: F,
