@@ -1,5 +1,6 @@
 //! What the operators of one dataflow on one worker share while they are built and run.
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
@@ -46,6 +47,8 @@ pub struct Surroundings {
     pub max_parallelism: u16,
     /// Where operators count.
     pub counters: Counters,
+    /// What the program around the flow wants verbs of its own to find: see [`Flow::host`].
+    pub host: Rc<dyn Any>,
 }
 
 impl Default for Surroundings {
@@ -55,6 +58,7 @@ impl Default for Surroundings {
             clock: Rc::new(StillClock::default()),
             max_parallelism: Groups::DEFAULT,
             counters: Counters::new(),
+            host: Rc::new(()),
         }
     }
 }
@@ -75,6 +79,8 @@ pub(crate) struct Site {
     pub(crate) groups: Groups,
     pub(crate) worker: usize,
     counters: Counters,
+    host: Rc<dyn Any>,
+    stopped: Cell<bool>,
     plan: RefCell<Plan>,
     reached: RefCell<Vec<Reached>>,
 }
@@ -109,6 +115,8 @@ impl<'scope> Flow<'scope> {
             groups: Groups::new(surroundings.max_parallelism, scope.peers()),
             worker: scope.index(),
             counters: surroundings.counters,
+            host: surroundings.host,
+            stopped: Cell::new(false),
             plan: RefCell::default(),
             reached: RefCell::default(),
         };
@@ -160,6 +168,11 @@ impl<'scope> Flow<'scope> {
         Progress(Rc::clone(&self.site))
     }
 
+    /// What the program around the flow gave it for verbs of its own, if it is of this type.
+    pub fn host<T: 'static>(&self) -> Option<Rc<T>> {
+        Rc::clone(&self.site.host).downcast().ok()
+    }
+
     /// Where the state of operators is kept.
     pub fn keeper(&self) -> Rc<dyn Keeper> {
         Rc::clone(&self.site.keeper)
@@ -184,6 +197,21 @@ impl Progress {
     /// The earliest epoch that some operator has not completed; [`Epoch::MAX`] once all are done.
     pub fn reached(&self) -> Epoch {
         self.0.reached.borrow().iter().map(Reached::get).min().unwrap_or(Epoch::MAX)
+    }
+}
+
+impl Progress {
+    /// Says that the input is cut short: its end is not the end of time, so windows that are open
+    /// when it comes stay unfired.
+    pub fn stop(&self) {
+        self.0.stopped.set(true);
+    }
+}
+
+impl Site {
+    /// Whether the end of the input is not the end of time.
+    pub(crate) fn stopped(&self) -> bool {
+        self.stopped.get()
     }
 }
 

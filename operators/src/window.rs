@@ -5,11 +5,14 @@ pub mod contents;
 pub mod evict;
 mod general;
 mod pane;
+mod tables;
 pub mod trigger;
+mod verbs;
 
 pub use assign::{
-    Assign, Count, CountSliding, CountTumbling, Cumulative, GapBy, Global, Refused, Session,
+    Aligned, Assign, Count, CountSliding, CountTumbling, Cumulative, GapBy, Global, Refused, Session,
     Sliding, Tumbling,
 };
 pub use general::{General, Saved};
 pub use pane::Pane;
+pub use verbs::{Evicted, Windowed};

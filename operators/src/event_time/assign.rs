@@ -129,7 +129,9 @@ impl<'scope, D: 'static> Stream<'scope, D> {
                     times.close(epoch).into_iter().for_each(|reached| say(epoch, reached));
                 }
                 if frontier == Epoch::MAX {
-                    say(last, Some(EventTime::MAX));
+                    if !site.stopped() {
+                        say(last, Some(EventTime::MAX));
+                    }
                     if let Some(epoch) = site.keeper.due(seen..last + 1) {
                         site.keeper.keep(&name, site.worker, epoch, times.save());
                     }

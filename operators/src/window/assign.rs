@@ -53,6 +53,28 @@ pub trait Assign<V>: 'static {
     fn merging(&self) -> bool {
         false
     }
+
+    /// What to call these windows in the plan of a job.
+    fn describe(&self) -> String {
+        "windows of one's own".to_owned()
+    }
+
+    /// These windows as aligned ones, if that is what they are: with their default trigger these
+    /// have faster rules.
+    fn aligned(&self) -> Option<Aligned> {
+        None
+    }
+}
+
+/// Windows whose bounds depend on the clock alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aligned {
+    /// Side by side.
+    Tumbling(Tumbling),
+    /// Overlapping, or with gaps.
+    Sliding(Sliding),
+    /// Growing from the same start.
+    Cumulative(Cumulative),
 }
 
 /// A setting of a window that cannot work, and why.

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::{Assign, Refused, allowed, positive};
+use super::{Aligned, Assign, Refused, allowed, positive};
 use crate::time::{EventTime, Span, micros_of};
 use crate::window::trigger::AtWatermark;
 
@@ -120,6 +120,14 @@ impl<V> Assign<V> for Tumbling {
     fn trigger(&self) -> AtWatermark {
         AtWatermark
     }
+
+    fn describe(&self) -> String {
+        format!("tumbling windows of {}", length(self.size))
+    }
+
+    fn aligned(&self) -> Option<Aligned> {
+        Some(Aligned::Tumbling(*self))
+    }
 }
 
 impl Sliding {
@@ -159,6 +167,14 @@ impl<V> Assign<V> for Sliding {
 
     fn trigger(&self) -> AtWatermark {
         AtWatermark
+    }
+
+    fn describe(&self) -> String {
+        format!("sliding windows of {} every {}", length(self.size), length(self.slide))
+    }
+
+    fn aligned(&self) -> Option<Aligned> {
+        Some(Aligned::Sliding(*self))
     }
 }
 
@@ -203,6 +219,19 @@ impl<V> Assign<V> for Cumulative {
     fn trigger(&self) -> AtWatermark {
         AtWatermark
     }
+
+    fn describe(&self) -> String {
+        format!("cumulative windows of {} by {}", length(self.size), length(self.step))
+    }
+
+    fn aligned(&self) -> Option<Aligned> {
+        Some(Aligned::Cumulative(*self))
+    }
+}
+
+/// A length of so many microseconds, to be read.
+fn length(micros: i64) -> String {
+    format!("{:?}", Duration::from_micros(micros.unsigned_abs()))
 }
 
 #[cfg(test)]

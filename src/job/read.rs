@@ -1,0 +1,231 @@
+//! The operator that reads a source.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use timely::container::NoopBuilder;
+use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::scheduling::Activator;
+
+use super::host::{Host, host_of};
+use crate::batch::Batch;
+use crate::connect::{Polled, Reader, Source, Wake};
+use crate::count::Counts;
+use crate::error::Result;
+use crate::flow::Flow;
+use crate::partitions::Partitions;
+use crate::plan::{Kind, Node};
+use crate::state::{Keeper, Owner, Part};
+use crate::stream::Stream;
+use crate::time::Epoch;
+
+/// Rows that are read from a partition before the next one has its turn.
+const TURN: usize = 4096;
+
+/// How long a source waits before it looks again at a partition that has nothing new.
+const REST: Duration = Duration::from_millis(5);
+
+/// Reading into a flow: a verb that [`Flow`] gains in a job.
+pub trait Read<'scope> {
+    /// Reads `source`: each worker reads its share of the partitions.
+    ///
+    /// # Errors
+    ///
+    /// If the source cannot be read, or the flow is not part of a [`Job`](crate::Job).
+    fn read<S: Source>(&self, source: S) -> Result<Stream<'scope, S::Record>>;
+}
+
+impl<'scope> Read<'scope> for Flow<'scope> {
+    fn read<S: Source>(&self, source: S) -> Result<Stream<'scope, S::Record>> {
+        let host = host_of(self)?;
+        let node = self.add(Node::source(source.name()), []);
+        let name = self.name_of(node);
+        let scope = self.scope();
+        let mut builder = OperatorBuilder::new(name.clone(), scope);
+        let info = builder.operator_info();
+        let (output, stream) = builder.new_output();
+        let mut output = OutputBuilder::<Epoch, NoopBuilder<Batch<S::Record>>>::from(output);
+
+        let partitions = Rc::new(Partitions::default());
+        let mut intake = Intake {
+            activator: scope.activator_for(Rc::clone(&info.address)),
+            counts: self.counts(node, Kind::Source),
+            keeper: self.keeper(),
+            epoch: self.keeper().resume(),
+            worker: scope.index(),
+            readers: Vec::new(),
+            partitions: Rc::clone(&partitions),
+            batch: Batch::default(),
+            host: Rc::clone(&host),
+            name,
+        };
+        if !host.shown {
+            let waker = RefCell::new(scope.worker().sync_activator_for(info.address.to_vec()));
+            let wake = waking(waker.into_inner());
+            intake.open(&source, scope.peers(), &wake)?;
+        }
+        host.add_source(scope.activator_for(info.address));
+        builder.build(move |mut capabilities| {
+            let mut held = capabilities.pop();
+            move |_frontiers| {
+                let Some(capability) = held.as_mut() else { return };
+                let mut output = output.activate();
+                intake.enter(capability);
+                let open = intake.take_turns(|batch| {
+                    output.session_with_builder(&*capability).give_container(batch);
+                });
+                if !open || intake.host.fate.stopping() {
+                    held = None;
+                }
+            }
+        });
+        Ok(Stream::from_source(self, node, stream, partitions))
+    }
+}
+
+fn waking(activator: timely::scheduling::SyncActivator) -> Wake {
+    // The sending half of a channel is not `Sync` in every version of timely; a lock makes it so.
+    let activator = std::sync::Mutex::new(activator);
+    Arc::new(move || {
+        if let Ok(activator) = activator.lock() {
+            // It fails only when the worker has ended, and then nobody waits.
+            let _ = activator.activate();
+        }
+    })
+}
+
+/// The partitions that one worker reads, in turn.
+struct Intake<D> {
+    name: String,
+    worker: usize,
+    readers: Vec<Turn<D>>,
+    partitions: Rc<Partitions>,
+    batch: Batch<D>,
+    epoch: Epoch,
+    host: Rc<Host>,
+    keeper: Rc<dyn Keeper>,
+    counts: Counts,
+    activator: Activator,
+}
+
+struct Turn<D> {
+    mark: u32,
+    name: String,
+    reader: Box<dyn Reader<Record = D>>,
+    ended: bool,
+    bytes: u64,
+    malformed: u64,
+}
+
+impl<D: 'static> Intake<D> {
+    /// Opens this worker's share of the partitions where they were left.
+    fn open<S: Source<Record = D>>(
+        &mut self,
+        source: &S,
+        peers: usize,
+        wake: &Wake,
+    ) -> Result<()> {
+        let saved = self.keeper.recall(&self.name, 0..0);
+        let names = source.partitions(peers)?;
+        let mine = |at: &usize| at % peers == self.worker;
+        for (_, name) in names.into_iter().enumerate().filter(|(at, _)| mine(at)) {
+            let owner = Owner::Partition(name.clone());
+            let position = saved.iter().find(|part| part.owner == owner);
+            let position = position.map(|part| part.bytes.as_slice());
+            let reader = source.open(&name, position, Arc::clone(wake))?;
+            let mark = self.partitions.add(format!("{}/{name}", self.name));
+            self.readers.push(Turn { mark, name, reader, ended: false, bytes: 0, malformed: 0 });
+        }
+        Ok(())
+    }
+
+    /// Moves to the epoch that the clock shows; what was read until now belongs to those before.
+    fn enter(&mut self, capability: &mut Capability<Epoch>) {
+        let epoch = self.host.clock.epoch();
+        if epoch <= self.epoch {
+            return;
+        }
+        if let Some(due) = self.keeper.due(self.epoch..epoch) {
+            let part = |turn: &Turn<D>| Part {
+                owner: Owner::Partition(turn.name.clone()),
+                bytes: turn.reader.position(),
+            };
+            let parts = self.readers.iter().map(part).collect();
+            self.keeper.keep(&self.name, self.worker, due, parts);
+        }
+        self.epoch = epoch;
+        capability.downgrade(&epoch);
+    }
+
+    /// Gives each partition its turn; says whether any of them is still open.
+    fn take_turns(&mut self, mut send: impl FnMut(&mut Batch<D>)) -> bool {
+        let (mut ready, mut waiting) = (false, false);
+        for at in 0..self.readers.len() {
+            let turn = &self.readers[at];
+            if turn.ended {
+                continue;
+            }
+            let room = self.host.clock.room();
+            if room == 0 {
+                // The worker wakes its sources when there is room again.
+                waiting = true;
+                break;
+            }
+            if self.partitions.paused(turn.mark) {
+                waiting = true;
+                self.activator.activate_after(Duration::from_millis(1));
+                continue;
+            }
+            match self.poll(at, room, &mut send) {
+                Ok(Polled::Ready) => ready = true,
+                Ok(Polled::Pending) => waiting = true,
+                Ok(Polled::Ended) => {}
+                Err(error) => {
+                    self.host.fate.fail(error);
+                    return false;
+                }
+            }
+        }
+        if ready {
+            self.activator.activate();
+        } else if waiting {
+            self.activator.activate_after(REST);
+        }
+        ready || waiting
+    }
+
+    fn poll(
+        &mut self,
+        at: usize,
+        room: u64,
+        send: &mut impl FnMut(&mut Batch<D>),
+    ) -> Result<Polled> {
+        let turn = &mut self.readers[at];
+        let most = usize::try_from(room).unwrap_or(usize::MAX).min(TURN);
+        self.batch.partition = turn.mark;
+        let polled = turn.reader.poll(most, &mut self.batch.records);
+        let rows = self.batch.records.len() as u64;
+        let bytes = turn.reader.bytes() - turn.bytes;
+        let malformed = turn.reader.malformed() - turn.malformed;
+        turn.bytes += bytes;
+        turn.malformed += malformed;
+        self.counts.rows_in.add(rows);
+        self.counts.bytes.add(bytes);
+        self.counts.malformed.add(malformed);
+        // Sources without bytes still hold memory.
+        let held = bytes.max(rows * size_of::<D>() as u64);
+        self.host.clock.read(rows, held, matches!(polled, Ok(Polled::Ready)));
+        send(&mut self.batch);
+        self.batch.records.clear();
+        let polled = polled?;
+        if polled == Polled::Ended {
+            turn.ended = true;
+            self.partitions.end(turn.mark, self.epoch);
+        }
+        Ok(polled)
+    }
+}

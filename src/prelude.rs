@@ -1,0 +1,20 @@
+//! What most programs use: `use tidemill::prelude::*;`.
+
+pub use crate::aggregate::{
+    Aggregate, ApproxDistinct, Collect, Count, Distinct, First, Fold, Last, Max, Mean, Min,
+    Quantiles, Reduce, Sum, TopK, Variance,
+};
+pub use crate::config::Settings;
+pub use crate::connect::*;
+pub use crate::event::Event;
+pub use crate::event_time::Disorder;
+pub use crate::events::Events;
+pub use crate::flow::Flow;
+pub use crate::job::{Job, Read, Write};
+pub use crate::keyed::Keyed;
+pub use crate::rule::Either;
+pub use crate::stream::Stream;
+pub use crate::time::{EventTime, Span, days, hours, millis, minutes, seconds};
+pub use crate::window::{
+    Count as CountWindow, Cumulative, Global, Pane, Session, Sliding, Tumbling, evict, trigger,
+};
