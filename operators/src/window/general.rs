@@ -260,9 +260,9 @@ where
 mod tests {
     use super::*;
     use crate::time::seconds;
-    use crate::window::Session;
     use crate::window::contents::Reduced;
-    use crate::window::trigger::AtWatermark;
+    use crate::window::trigger::{AtWatermark, Decision, Watch};
+    use crate::window::{Session, Tumbling};
 
     #[test]
     fn a_session_waits_in_one_place_however_often_it_grows() {
@@ -278,5 +278,37 @@ mod tests {
         assert_eq!(rule.advance(EventTime::from_secs(2_000), &mut out), Advance::Done);
         assert_eq!(out.main.iter().map(|it| it.value.value).collect::<Vec<_>>(), [1_000]);
         assert_eq!((rule.agenda.len(), rule.keys.len()), (0, 0));
+    }
+
+    /// Asks for the moment of each record.
+    struct AtEach;
+
+    impl Trigger<u64> for AtEach {
+        type State = ();
+
+        fn start(&self) {}
+
+        fn on_record(&self, _: &mut (), at: EventTime, _: &u64, watch: &mut Watch<'_>) -> Decision {
+            watch.wake_at(at);
+            Decision::Continue
+        }
+
+        fn on_moment(&self, _: &mut (), _: EventTime, _: &mut Watch<'_>) -> Decision {
+            Decision::Fire
+        }
+    }
+
+    #[test]
+    fn an_entry_that_was_overtaken_is_not_put_back() {
+        let sum = Reduced(|sum: &mut u64, it: &u64| *sum += it);
+        let mut rule = General::new(Tumbling::new(seconds(10)), AtEach, seconds(0), sum)
+            .expect("it may be built");
+        let mut out = Outbox::new();
+        for at in [8, 5] {
+            rule.accept(Event::new(EventTime::from_secs(at), ('a', 1)), &mut out);
+        }
+        assert_eq!(rule.advance(EventTime::from_secs(5), &mut out), Advance::Done);
+        assert_eq!(rule.advance(EventTime::from_secs(8), &mut out), Advance::Done);
+        assert_eq!((out.main.len(), rule.agenda.len()), (2, 1));
     }
 }

@@ -1,5 +1,6 @@
 //! Session windows: touching, merging, late bridges.
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -263,16 +264,19 @@ fn moments_that_were_asked_for_before_a_merge_do_not_come() {
     assert_eq!((outcome.panes, left), (fired, 0));
 }
 
-/// The past and the future of 1970, which touch.
-struct Halves;
+/// The past, the first moment and the future of 1970.
+struct Parts;
 
-impl Assign<i64> for Halves {
+impl Assign<i64> for Parts {
     type Trigger = EveryRecords;
 
     fn windows_of(&self, at: EventTime, _: &i64, windows: &mut Vec<Span>) {
-        let halves =
-            [Span::between(EventTime::MIN, micros(-1)), Span::between(micros(0), EventTime::MAX)];
-        windows.extend(halves.into_iter().filter(|it| it.contains(at)));
+        let first = micros(0);
+        windows.push(match at.cmp(&first) {
+            Ordering::Less => Span::between(EventTime::MIN, micros(-1)),
+            Ordering::Equal => Span::between(first, first),
+            Ordering::Greater => Span::between(micros(1), EventTime::MAX),
+        });
     }
 
     fn trigger(&self) -> EveryRecords {
@@ -286,12 +290,9 @@ impl Assign<i64> for Halves {
 
 #[test]
 fn windows_of_ones_own_merge_into_all_of_time() {
-    let make = || {
-        let trigger = Halves.trigger();
-        General::new(Halves, trigger, lasting(0), records()).expect("it merges")
-    };
-    let script = [Record(-9, 0, 1), Record(8, 0, 2), Record(5, 0, 3), Record(-3, 0, 4)];
-    let all = vec![(-9, 1), (-3, 4), (5, 3), (8, 2)];
+    let make = || General::new(Parts, Parts.trigger(), lasting(0), records()).expect("it merges");
+    let script = [Record(-9, 0, 1), Record(8, 0, 2), Record(5, 0, 3), Record(0, 0, 4)];
+    let all = vec![(-9, 1), (0, 4), (5, 3), (8, 2)];
     assert_eq!(run(make, &script).0.panes, [(3, 0, -9, 8, all)]);
 }
 
@@ -299,8 +300,7 @@ fn windows_of_ones_own_merge_into_all_of_time() {
 fn a_trigger_that_cannot_merge_is_refused() {
     let trigger = Delta::new(1.0, |a: &i64, b: &i64| (a - b) as f64);
     let refused = General::new(Session::gap(lasting(10)), trigger, lasting(0), records())
-        .err()
-        .expect("it is refused");
+        .expect_err("it is refused");
     assert_eq!(refused.to_string(), "trigger does not serve windows that merge");
     let built: Result<General<u8, i64, _, _, _>, _> =
         General::new(Session::gap(lasting(1)), AtWatermark.purging(), lasting(0), records());
