@@ -52,6 +52,27 @@ use crate::window::trigger::Trigger;
 const CALLS: usize = 64 * 1024;
 
 /// The windows of all keys of one worker.
+///
+/// ```
+/// use tidemill_operators::event::Event;
+/// use tidemill_operators::rule::{Advance, Outbox, Rule};
+/// use tidemill_operators::time::{EventTime, seconds};
+/// use tidemill_operators::window::contents::Reduced;
+/// use tidemill_operators::window::trigger::AtWatermark;
+/// use tidemill_operators::window::{General, Session};
+///
+/// let sum = Reduced(|sum: &mut u32, it: &u32| *sum += it);
+/// let mut rule = General::new(Session::gap(seconds(10)), AtWatermark, seconds(0), sum)?;
+/// let mut out = Outbox::new();
+/// for (at, cents) in [(0, 5), (20, 7), (10, 30)] {
+///     rule.accept(Event::new(EventTime::from_secs(at), ('a', cents)), &mut out);
+/// }
+/// assert_eq!(rule.advance(EventTime::MAX, &mut out), Advance::Done);
+/// assert_eq!(out.main.len(), 1);
+/// assert_eq!(out.main[0].value.value, 42);
+/// assert_eq!(out.main[0].value.span.end(), EventTime::from_secs(30));
+/// # Ok::<(), tidemill_operators::window::Refused>(())
+/// ```
 pub struct General<K, V, A, T, C>
 where
     T: Trigger<V>,
@@ -232,5 +253,62 @@ where
         if windows.is_empty() {
             entry.remove();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::seconds;
+    use crate::window::contents::Reduced;
+    use crate::window::trigger::{AtWatermark, Decision, Watch};
+    use crate::window::{Session, Tumbling};
+
+    #[test]
+    fn a_session_waits_in_one_place_however_often_it_grows() {
+        let sum = Reduced(|sum: &mut u64, it: &u64| *sum += it);
+        let mut rule = General::new(Session::gap(seconds(2)), AtWatermark, seconds(9), sum)
+            .expect("sessions fire at the watermark");
+        let mut out = Outbox::new();
+        for second in 0..1_000 {
+            rule.accept(Event::new(EventTime::from_secs(second), ('a', 1)), &mut out);
+            assert_eq!(rule.advance(EventTime::from_secs(second - 5), &mut out), Advance::Done);
+            assert_eq!(rule.agenda.len(), 1);
+        }
+        assert_eq!(rule.advance(EventTime::from_secs(2_000), &mut out), Advance::Done);
+        assert_eq!(out.main.iter().map(|it| it.value.value).collect::<Vec<_>>(), [1_000]);
+        assert_eq!((rule.agenda.len(), rule.keys.len()), (0, 0));
+    }
+
+    /// Asks for the moment of each record.
+    struct AtEach;
+
+    impl Trigger<u64> for AtEach {
+        type State = ();
+
+        fn start(&self) {}
+
+        fn on_record(&self, _: &mut (), at: EventTime, _: &u64, watch: &mut Watch<'_>) -> Decision {
+            watch.wake_at(at);
+            Decision::Continue
+        }
+
+        fn on_moment(&self, _: &mut (), _: EventTime, _: &mut Watch<'_>) -> Decision {
+            Decision::Fire
+        }
+    }
+
+    #[test]
+    fn an_entry_that_was_overtaken_is_not_put_back() {
+        let sum = Reduced(|sum: &mut u64, it: &u64| *sum += it);
+        let mut rule = General::new(Tumbling::new(seconds(10)), AtEach, seconds(0), sum)
+            .expect("it may be built");
+        let mut out = Outbox::new();
+        for at in [8, 5] {
+            rule.accept(Event::new(EventTime::from_secs(at), ('a', 1)), &mut out);
+        }
+        assert_eq!(rule.advance(EventTime::from_secs(5), &mut out), Advance::Done);
+        assert_eq!(rule.advance(EventTime::from_secs(8), &mut out), Advance::Done);
+        assert_eq!((out.main.len(), rule.agenda.len()), (2, 1));
     }
 }

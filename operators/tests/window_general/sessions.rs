@@ -1,15 +1,19 @@
 //! Session windows: touching, merging, late bridges.
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
 use proptest::prelude::*;
 use tidemill_operators::event::Event;
 use tidemill_operators::rule::Rule;
-use tidemill_operators::window::trigger::{AtWatermark, Continuous, Delta, EveryRecords};
-use tidemill_operators::window::{General, Pane, Session};
+use tidemill_operators::time::{EventTime, Span};
+use tidemill_operators::window::trigger::{
+    AtWatermark, Continuous, Decision, Delta, EveryRecords, Trigger, Watch,
+};
+use tidemill_operators::window::{Assign, General, Pane, Session};
 
 use crate::harness::Step::{Record, Restart, Watermark};
-use crate::harness::{Records, Step, check, lasting, records, run, scripts};
+use crate::harness::{Records, Step, check, lasting, micros, records, run, scripts};
 use crate::model::sessions;
 
 fn rule(
@@ -208,12 +212,95 @@ fn a_purged_session_keeps_its_span_and_joins_others() {
     assert_eq!(outcome.panes, panes);
 }
 
+/// Purges a session three microseconds after its start, and joins sessions without asking again.
+struct Early;
+
+impl Trigger<i64> for Early {
+    type State = u64;
+
+    fn start(&self) -> u64 {
+        0
+    }
+
+    fn on_record(&self, _: &mut u64, _: EventTime, _: &i64, watch: &mut Watch<'_>) -> Decision {
+        if watch.span().last() > micros(20) {
+            return Decision::Fire;
+        }
+        watch.wake_at(watch.span().start().saturating_add(lasting(3)));
+        Decision::Continue
+    }
+
+    fn on_moment(&self, _: &mut u64, _: EventTime, _: &mut Watch<'_>) -> Decision {
+        Decision::Purge
+    }
+
+    fn merges(&self) -> bool {
+        true
+    }
+
+    fn on_merge(&self, merged: &mut u64, others: Vec<u64>, _: &mut Watch<'_>) {
+        *merged += 1 + others.len() as u64;
+        assert!(*merged < 3, "a record inside a session merges nothing");
+    }
+}
+
+#[test]
+fn moments_that_were_asked_for_before_a_merge_do_not_come() {
+    let make = || {
+        General::new(Session::gap(lasting(10)), Early, lasting(9), records()).expect("it merges")
+    };
+    let script = [
+        Record(0, 0, 1),
+        Record(20, 0, 3),
+        Record(10, 0, 2),
+        Watermark(24),
+        Record(15, 0, 4),
+        Watermark(38),
+    ];
+    let (outcome, left) = run(make, &script);
+    let all = vec![(0, 1), (10, 2), (15, 4), (20, 3)];
+    let part = vec![(0, 1), (10, 2), (20, 3)];
+    let fired = vec![(1, 0, 20, 29, vec![(20, 3)]), (2, 0, 0, 29, part), (4, 0, 0, 29, all)];
+    assert_eq!((outcome.panes, left), (fired, 0));
+}
+
+/// The past, the first moment and the future of 1970.
+struct Parts;
+
+impl Assign<i64> for Parts {
+    type Trigger = EveryRecords;
+
+    fn windows_of(&self, at: EventTime, _: &i64, windows: &mut Vec<Span>) {
+        let first = micros(0);
+        windows.push(match at.cmp(&first) {
+            Ordering::Less => Span::between(EventTime::MIN, micros(-1)),
+            Ordering::Equal => Span::between(first, first),
+            Ordering::Greater => Span::between(micros(1), EventTime::MAX),
+        });
+    }
+
+    fn trigger(&self) -> EveryRecords {
+        EveryRecords::new(4)
+    }
+
+    fn merging(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn windows_of_ones_own_merge_into_all_of_time() {
+    let make = || General::new(Parts, Parts.trigger(), lasting(0), records()).expect("it merges");
+    let script = [Record(-9, 0, 1), Record(8, 0, 2), Record(5, 0, 3), Record(0, 0, 4)];
+    let all = vec![(-9, 1), (0, 4), (5, 3), (8, 2)];
+    assert_eq!(run(make, &script).0.panes, [(3, 0, -9, 8, all)]);
+}
+
 #[test]
 fn a_trigger_that_cannot_merge_is_refused() {
     let trigger = Delta::new(1.0, |a: &i64, b: &i64| (a - b) as f64);
     let refused = General::new(Session::gap(lasting(10)), trigger, lasting(0), records())
-        .err()
-        .expect("it is refused");
+        .expect_err("it is refused");
     assert_eq!(refused.to_string(), "trigger does not serve windows that merge");
     let built: Result<General<u8, i64, _, _, _>, _> =
         General::new(Session::gap(lasting(1)), AtWatermark.purging(), lasting(0), records());

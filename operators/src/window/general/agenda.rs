@@ -35,6 +35,11 @@ impl<K> Agenda<K> {
         self.ids
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.calls.values().map(VecDeque::len).sum()
+    }
+
     pub(super) fn push(&mut self, moment: EventTime, call: Call<K>) {
         self.calls.entry(moment).or_default().push_back(call);
     }

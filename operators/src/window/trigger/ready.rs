@@ -22,6 +22,9 @@ pub struct EveryRecords(u64);
 
 /// Fires like [`AtWatermark`], and early at every multiple of an interval that the watermark reaches
 /// after the window's first record.
+///
+/// Multiples are counted from 1970 in both directions; Flink rounds times before 1970 towards it.
+/// When the watermark passes several at once, the window fires for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Continuous(i64);
 
