@@ -111,7 +111,7 @@ impl Job {
         let _panics = panics::watch(self.settings.processes > 1);
         let progress =
             Progress::start(&self.name, &self.metrics, Show::on_stderr(self.settings.quiet));
-        let ran = work::run(&self.settings, &self.metrics, &fate, build);
+        let ran = work::run(&self.name, &self.settings, &self.metrics, &fate, build);
         let failure = fate.take_error().or(ran.err());
         let outcome = match &failure {
             Some(_) => Outcome::Failed,

@@ -149,7 +149,7 @@ where
 }
 
 /// The earliest epoch that may still arrive at some input, or the end of epochs.
-pub(crate) fn least(frontiers: &[MutableAntichain<Epoch>]) -> Epoch {
+pub fn least(frontiers: &[MutableAntichain<Epoch>]) -> Epoch {
     let firsts = frontiers.iter().filter_map(|it| it.frontier().first().copied());
     firsts.min().unwrap_or(Epoch::MAX)
 }

@@ -1,8 +1,8 @@
 //! What one worker of a job lends its sources and sinks while the job runs.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -26,8 +26,6 @@ pub(crate) struct Host {
     /// Wakes the sources when there is room again or a new epoch.
     sources: RefCell<Vec<Activator>>,
     writers: RefCell<Vec<JoinHandle<Result<()>>>>,
-    /// Sources that a source of the same name follows.
-    pub(crate) reads: Cell<usize>,
 }
 
 impl Host {
@@ -39,7 +37,6 @@ impl Host {
             shown,
             sources: RefCell::default(),
             writers: RefCell::default(),
-            reads: Cell::new(0),
         }
     }
 
@@ -74,8 +71,6 @@ pub(crate) struct Fate {
     stopping: AtomicBool,
     failed: AtomicBool,
     error: Mutex<Option<Error>>,
-    /// Workers that have finished.
-    finished: AtomicUsize,
 }
 
 impl Fate {
@@ -101,11 +96,6 @@ impl Fate {
 
     pub(crate) fn take_error(&self) -> Option<Error> {
         self.error.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
-    /// Says that one more worker has finished, and returns how many have.
-    pub(crate) fn finish(&self) -> usize {
-        self.finished.fetch_add(1, Ordering::AcqRel) + 1
     }
 }
 

@@ -30,12 +30,14 @@ const NAP: Duration = Duration::from_millis(50);
 
 /// Runs the workers of this process until the job has ended on all of them.
 pub(super) fn run(
+    name: &str,
     settings: &Settings,
     metrics: &Metrics,
     fate: &Arc<Fate>,
     build: impl Build,
 ) -> Result<()> {
     let (builders, others) = cluster::connect(settings)?;
+    let name = name.to_owned();
     let (settings, metrics, fate) = (settings.clone(), metrics.clone(), Arc::clone(fate));
     let guards = timely::execute::execute_from(
         builders,
@@ -50,9 +52,12 @@ pub(super) fn run(
                 Err(panic) => fate.fail(panics::error(&*panic)),
             }
             if fate.failed() {
-                // Operators and writers that hang in the middle of something are given up; in a
-                // cluster the whole process leaves.
-                cluster::leave_if_shared(&settings, &fate);
+                if settings.processes > 1
+                    && let Some(error) = fate.take_error()
+                {
+                    // The other processes notice; this worker cannot tell them any more.
+                    cluster::leave(&name, &error);
+                }
                 let dropped = catch_unwind(AssertUnwindSafe(|| {
                     let left = worker.installed_dataflows();
                     left.into_iter().for_each(|it| worker.drop_dataflow(it));

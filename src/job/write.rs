@@ -10,7 +10,7 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::scheduling::SyncActivator;
 
-use super::host::{Fate, Host, host_of};
+use super::host::{Host, host_of};
 use crate::connect::{Sink, Writer};
 use crate::count::Counter;
 use crate::drive::least;
