@@ -399,6 +399,25 @@ mod malformed {
     }
 
     #[test]
+    fn a_restart_while_a_long_line_is_dropped_loses_and_repeats_none() {
+        let folder = folder();
+        let path = file(folder.path(), "t", format!("a\n{}\nb\nc\n", "x".repeat(60)));
+        for chunk in 1..12 {
+            let source = text(&path).longest_line(10).chunk(chunk);
+            let source = source.on_malformed(OnMalformed::Skip);
+            let mut reader = source.open(&path, None, Arc::new(|| ())).unwrap();
+            let mut before = Vec::new();
+            loop {
+                let (after, _) = drain(&source, &path, Some(&reader.position()), 1).unwrap();
+                assert_eq!([before.clone(), after].concat(), ["a", "b", "c"], "{chunk}");
+                if reader.poll(1, &mut before).unwrap() == Polled::Ended {
+                    break;
+                }
+            }
+        }
+    }
+
+    #[test]
     fn a_bad_header_is_an_error_whatever_the_policy() {
         let check = |bytes: &str, words: &str| {
             let error = error(trades(bytes));
@@ -533,6 +552,13 @@ mod records {
         check(|p| csv(p), "c,first\n1,2\n3,4\n", &[row(2, 0, 1), row(4, 0, 3)]);
         check(|p| csv(p), "c,a,b\n1,2,3\n", &[row(2, 3, 1)]);
         #[derive(Debug, PartialEq, Deserialize)]
+        struct Optional {
+            #[serde(alias = "x")]
+            a: Option<u8>,
+            b: Option<u8>,
+        }
+        check(|p| csv(p), "x,b\n1,2\n", &[Optional { a: Some(1), b: Some(2) }]);
+        #[derive(Debug, PartialEq, Deserialize)]
         struct Flat {
             a: u8,
             #[serde(flatten)]
@@ -565,9 +591,10 @@ mod records {
             [(1, "a\nb"), (2, "c"), (3, "\"\r\n"), (4, "d")].map(|(x, y)| (x, y.to_owned()));
         let folder = folder();
         let path = file(folder.path(), "t.csv", bytes);
-        for chunk in 1..40 {
+        for chunk in (1..40).chain([1000]) {
             let source = csv::<(i64, String)>(&path).multiline().chunk(chunk).stride(1);
             assert_eq!(source.partitions(3).unwrap().len(), 1);
+            assert_eq!(drain(&source, &path, None, 100).unwrap().0, expected, "{chunk}");
             let mut reader = source.open(&path, None, Arc::new(|| ())).unwrap();
             let mut before = Vec::new();
             loop {
