@@ -7,7 +7,10 @@
 
 mod decode;
 mod files;
+mod generate;
+mod iterate;
 mod malformed;
+mod tcp;
 mod tick;
 
 use std::sync::Arc;
@@ -17,7 +20,10 @@ pub use self::decode::jsonl::{Jsonl, jsonl};
 pub use self::decode::text::{Text, text};
 pub use self::decode::{Decode, Decoded, Format, Stopped};
 pub use self::files::{Files, Paths};
+pub use self::generate::{Generate, Random, generate};
+pub use self::iterate::{Iterate, iterate};
 pub use self::malformed::OnMalformed;
+pub use self::tcp::{TcpLines, tcp_lines};
 
 use crate::error::Result;
 
@@ -43,15 +49,116 @@ pub use write_csv::Csv as CsvRows;
 pub use write_format::{Format as RowFormat, JsonLines, TextLines};
 
 /// A place that records come from.
+///
+/// # Example
+///
+/// A source that counts, in as many partitions as there are workers. A partition is read in its own
+/// order, says how far it is, and can be opened again there.
+///
+/// ```
+/// use std::sync::Arc;
+/// use tidemill::connect::{Polled, Reader, Source, Wake};
+/// use tidemill::{Error, ErrorKind, Result};
+///
+/// /// The numbers below a limit.
+/// struct Count {
+///     limit: u64,
+/// }
+///
+/// impl Source for Count {
+///     type Record = u64;
+///
+///     fn partitions(&self, lanes: usize) -> Result<Vec<String>> {
+///         // All that `open` needs is in the name, as another process may open the partition.
+///         Ok((0..lanes).map(|lane| format!("{lane}/{lanes}")).collect())
+///     }
+///
+///     fn open(
+///         &self,
+///         partition: &str,
+///         position: Option<&[u8]>,
+///         _wake: Wake,
+///     ) -> Result<Box<dyn Reader<Record = u64>>> {
+///         let refused =
+///             || Error::new(ErrorKind::State, format!("cannot read partition {partition}"));
+///         let (lane, lanes) = partition.split_once('/').ok_or_else(refused)?;
+///         let step = lanes.parse().map_err(|cause| refused().because(cause))?;
+///         let next = match position {
+///             None => lane.parse().map_err(|cause| refused().because(cause))?,
+///             Some(saved) => {
+///                 u64::from_le_bytes(saved.try_into().map_err(|cause| refused().because(cause))?)
+///             }
+///         };
+///         Ok(Box::new(Counter { next, step, limit: self.limit, read: 0 }))
+///     }
+///
+///     fn bounded(&self) -> bool {
+///         true
+///     }
+///
+///     fn name(&self) -> String {
+///         "count".to_owned()
+///     }
+/// }
+///
+/// struct Counter {
+///     next: u64,
+///     step: u64,
+///     limit: u64,
+///     read: u64,
+/// }
+///
+/// impl Reader for Counter {
+///     type Record = u64;
+///
+///     fn poll(&mut self, most: usize, records: &mut Vec<u64>) -> Result<Polled> {
+///         for _ in 0..most {
+///             if self.next >= self.limit {
+///                 return Ok(Polled::Ended);
+///             }
+///             records.push(self.next);
+///             self.next += self.step;
+///             self.read += 8;
+///         }
+///         Ok(Polled::Ready)
+///     }
+///
+///     fn position(&self) -> Vec<u8> {
+///         self.next.to_le_bytes().to_vec()
+///     }
+///
+///     fn bytes(&self) -> u64 {
+///         self.read
+///     }
+/// }
+///
+/// # fn main() -> Result<()> {
+/// let source = Count { limit: 10 };
+/// let partitions = source.partitions(2)?;
+/// let mut records = Vec::new();
+/// let mut reader = source.open(&partitions[1], None, Arc::new(|| ()))?;
+/// assert_eq!(reader.poll(2, &mut records)?, Polled::Ready);
+/// assert_eq!(records, [1, 3]);
+///
+/// // After a crash, reading goes on at the position that was saved.
+/// let mut reader = source.open(&partitions[1], Some(&reader.position()), Arc::new(|| ()))?;
+/// assert_eq!(reader.poll(100, &mut records)?, Polled::Ended);
+/// assert_eq!(records, [1, 3, 5, 7, 9]);
+/// # Ok(())
+/// # }
+/// ```
 pub trait Source: 'static {
     /// What is read.
     type Record: 'static;
 
     /// The names of the partitions, the same on every worker. `lanes` says how many workers there
-    /// are to read them: a source that can be cut at will is cut into at least as many.
+    /// are to read them: a source that can be cut at will is cut into as many as make sense, which
+    /// may be fewer.
     ///
-    /// The names are stable: a job that is restored asks for the partitions again and opens those
-    /// it has positions for at these positions.
+    /// The names are stable and say all that is needed to open a partition. A job that is restored
+    /// opens those it has positions for at these positions, by name, however many workers it has
+    /// now. To learn of partitions that are new since, it asks with the same `lanes` as before:
+    /// another number may cut the same records in another way, under other names.
     fn partitions(&self, lanes: usize) -> Result<Vec<String>>;
 
     /// Opens a partition at its beginning, or at a [position](Reader::position) reached before.
@@ -81,9 +188,12 @@ pub trait Reader {
 
     /// Appends at most `most` records to `records`, without blocking longer than a disk read.
     ///
+    /// Fewer than `most` may be appended, or none, though there are more.
+    ///
     /// # Errors
     ///
-    /// What was appended before the error counts as read.
+    /// What was appended before the error counts as read. What could not be read does not: polled
+    /// again, the reader errs again.
     fn poll(&mut self, most: usize, records: &mut Vec<Self::Record>) -> Result<Polled>;
 
     /// Where reading would have to begin for the records after those polled so far.

@@ -8,6 +8,7 @@ pub(crate) mod csv;
 pub(crate) mod jsonl;
 pub(crate) mod record;
 pub(crate) mod rows;
+mod shape;
 pub(crate) mod text;
 
 use crate::error::{Error, Result};

@@ -12,10 +12,10 @@ use serde::de::{
     DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess,
     Visitor,
 };
-use serde::forward_to_deserialize_any;
 
 use super::cell::{Cell, Unfit};
 use super::rows::Row;
+use super::shape::{NoColumn, fields_of};
 
 /// Which column goes into which field of records of type `T`.
 pub(crate) struct Plan<T> {
@@ -47,10 +47,7 @@ enum Form {
 impl<T: DeserializeOwned> Plan<T> {
     /// For rows with a header of these names, or without one, when columns are taken by position.
     pub(crate) fn new(names: Option<Vec<String>>, trim: bool, absent: Vec<u8>) -> Self {
-        let shape = Shared::new(None);
-        // The shape never gives a value: it is only asked for.
-        drop(T::deserialize(Shape(&shape)));
-        let (mut form, mut columns, fields) = (Form::ByName, Vec::new(), shape.get());
+        let (mut form, mut columns, fields) = (Form::ByName, Vec::new(), fields_of::<T>());
         if let Some(fields) = fields {
             columns = match &names {
                 Some(names) => {
@@ -347,64 +344,5 @@ impl<'de> MapAccess<'de> for ByName<'_, '_> {
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Unfit> {
         self.record.value(self.column, seed)
-    }
-}
-
-/// Stands for the value of a field that no column has.
-struct NoColumn;
-
-impl<'de> Deserializer<'de> for NoColumn {
-    type Error = Unfit;
-
-    fn deserialize_any<V: Visitor<'de>>(self, _visitor: V) -> Result<V::Value, Unfit> {
-        Err(Unfit::new("there is no such column"))
-    }
-
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
-        visitor.visit_none()
-    }
-
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
-        unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
-    }
-}
-
-/// Finds out whether a type is a struct, and its fields.
-#[derive(Clone, Copy)]
-struct Shape<'a>(&'a Shared<Option<&'static [&'static str]>>);
-
-impl<'de> Deserializer<'de> for Shape<'_> {
-    type Error = Unfit;
-
-    fn deserialize_any<V: Visitor<'de>>(self, _visitor: V) -> Result<V::Value, Unfit> {
-        Err(Unfit::new(String::new()))
-    }
-
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        _name: &'static str,
-        fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Unfit> {
-        self.0.set(Some(fields));
-        self.deserialize_any(visitor)
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _name: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Unfit> {
-        visitor.visit_newtype_struct(self)
-    }
-
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
-        visitor.visit_some(self)
-    }
-
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
-        unit_struct seq tuple tuple_struct map enum identifier ignored_any
     }
 }

@@ -275,7 +275,7 @@ mod compressed {
         for (name, bytes) in [("t.csv.gz", two_members), ("t.csv.zst", zst)] {
             let path = file(folder.path(), name, bytes);
             let source = csv::<Trade>(&path).stride(1);
-            assert_eq!(source.partitions(4).unwrap(), [path.clone()]);
+            assert_eq!(source.partitions(4).unwrap(), std::slice::from_ref(&path));
             let mut reader = source.open(&path, None, Arc::new(|| ())).unwrap();
             let mut before = Vec::new();
             loop {
@@ -394,6 +394,25 @@ mod malformed {
                 assert_eq!(malformed, 2);
                 let error = error(read(&source, 1)).to_string();
                 assert!(error.contains("line 3, byte 103: a line is longer than 100"), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_restart_while_a_long_line_is_dropped_loses_and_repeats_none() {
+        let folder = folder();
+        let path = file(folder.path(), "t", format!("a\n{}\nb\nc\n", "x".repeat(60)));
+        for chunk in 1..12 {
+            let source = text(&path).longest_line(10).chunk(chunk);
+            let source = source.on_malformed(OnMalformed::Skip);
+            let mut reader = source.open(&path, None, Arc::new(|| ())).unwrap();
+            let mut before = Vec::new();
+            loop {
+                let (after, _) = drain(&source, &path, Some(&reader.position()), 1).unwrap();
+                assert_eq!([before.clone(), after].concat(), ["a", "b", "c"], "{chunk}");
+                if reader.poll(1, &mut before).unwrap() == Polled::Ended {
+                    break;
+                }
             }
         }
     }
@@ -533,6 +552,13 @@ mod records {
         check(|p| csv(p), "c,first\n1,2\n3,4\n", &[row(2, 0, 1), row(4, 0, 3)]);
         check(|p| csv(p), "c,a,b\n1,2,3\n", &[row(2, 3, 1)]);
         #[derive(Debug, PartialEq, Deserialize)]
+        struct Optional {
+            #[serde(alias = "x")]
+            a: Option<u8>,
+            b: Option<u8>,
+        }
+        check(|p| csv(p), "x,b\n1,2\n", &[Optional { a: Some(1), b: Some(2) }]);
+        #[derive(Debug, PartialEq, Deserialize)]
         struct Flat {
             a: u8,
             #[serde(flatten)]
@@ -565,9 +591,10 @@ mod records {
             [(1, "a\nb"), (2, "c"), (3, "\"\r\n"), (4, "d")].map(|(x, y)| (x, y.to_owned()));
         let folder = folder();
         let path = file(folder.path(), "t.csv", bytes);
-        for chunk in 1..40 {
+        for chunk in (1..40).chain([1000]) {
             let source = csv::<(i64, String)>(&path).multiline().chunk(chunk).stride(1);
             assert_eq!(source.partitions(3).unwrap().len(), 1);
+            assert_eq!(drain(&source, &path, None, 100).unwrap().0, expected, "{chunk}");
             let mut reader = source.open(&path, None, Arc::new(|| ())).unwrap();
             let mut before = Vec::new();
             loop {
@@ -582,6 +609,156 @@ mod records {
         let path = file(folder.path(), "u.csv", "x,y\n1,\"a\n2,b\n");
         let source = csv::<(i64, String)>(&path).multiline().on_malformed(OnMalformed::Skip);
         assert_eq!(read(&source, 1).unwrap(), (vec![(2, "b".to_owned())], 1));
+    }
+}
+
+mod followed {
+    use super::*;
+    use crate::connect::Reader;
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    struct Following {
+        reader: Box<dyn Reader<Record = String>>,
+    }
+
+    impl Following {
+        fn of(path: &str) -> Self {
+            Self::from(path, None)
+        }
+
+        fn from(path: &str, position: Option<&[u8]>) -> Self {
+            let source = text(path).follow_every(Duration::from_secs(3600));
+            assert!(!source.bounded());
+            assert_eq!(source.partitions(3).unwrap(), [path]);
+            Self { reader: source.open(path, position, Arc::new(|| ())).unwrap() }
+        }
+
+        /// What there is to read now.
+        fn now(&mut self) -> Result<Vec<String>> {
+            let mut records = Vec::new();
+            for _ in 0..100 {
+                if self.reader.poll(10, &mut records)? == Polled::Pending {
+                    return Ok(records);
+                }
+            }
+            panic!("a followed file never says that it has nothing now");
+        }
+    }
+
+    fn append(path: &str, bytes: &str) {
+        let mut file = fs::OpenOptions::new().append(true).open(path).unwrap();
+        file.write_all(bytes.as_bytes()).unwrap();
+    }
+
+    #[test]
+    fn lines_are_read_when_they_are_whole() {
+        let folder = folder();
+        let path = file(folder.path(), "log", "a\nb");
+        let mut following = Following::of(&path);
+        assert_eq!(following.now().unwrap(), ["a"]);
+        append(&path, "c");
+        assert!(following.now().unwrap().is_empty());
+        append(&path, "\nd\n");
+        assert_eq!(following.now().unwrap(), ["bc", "d"]);
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_yet_is_waited_for() {
+        let folder = folder();
+        let path = folder.path().join("log");
+        let mut following = Following::of(path.to_str().unwrap());
+        assert!(following.now().unwrap().is_empty());
+        file(folder.path(), "log", "a\n");
+        assert_eq!(following.now().unwrap(), ["a"]);
+    }
+
+    #[test]
+    fn a_header_that_is_not_there_yet_is_waited_for() {
+        let folder = folder();
+        let path = file(folder.path(), "t.csv", "at,sym");
+        let source = csv::<Trade>(&path).follow();
+        let mut reader = source.open(&path, None, Arc::new(|| ())).unwrap();
+        let mut records = Vec::new();
+        assert_eq!(reader.poll(10, &mut records).unwrap(), Polled::Pending);
+        append(&path, "bol,price\n1,a,1\n");
+        while reader.poll(10, &mut records).unwrap() != Polled::Pending {}
+        assert_eq!(records, [trade(1, "a", 1.0)]);
+    }
+
+    #[test]
+    fn a_rotated_file_is_read_to_its_end_and_then_the_new_one() {
+        let folder = folder();
+        let path = file(folder.path(), "log", "a\n");
+        let old = format!("{path}.1");
+        let mut following = Following::of(&path);
+        assert_eq!(following.now().unwrap(), ["a"]);
+        fs::rename(&path, &old).unwrap();
+        assert!(following.now().unwrap().is_empty());
+        append(&old, "b\nc");
+        file(folder.path(), "log", "d\ne");
+        assert_eq!(following.now().unwrap(), ["b", "c", "d"]);
+        append(&path, "\n");
+        assert_eq!(following.now().unwrap(), ["e"]);
+    }
+
+    #[test]
+    fn a_file_that_was_cut_off_is_an_error() {
+        let folder = folder();
+        let path = file(folder.path(), "log", "a\nb\n");
+        let mut following = Following::of(&path);
+        following.now().unwrap();
+        fs::File::options().write(true).open(&path).unwrap().set_len(1).unwrap();
+        let error = error(following.now());
+        assert!(error.to_string().contains("was cut off: it has 1 bytes, and 4"), "{error}");
+    }
+
+    #[test]
+    fn a_restart_goes_on_in_the_same_file_and_refuses_another() {
+        let folder = folder();
+        let path = file(folder.path(), "log", "a\nb\nc");
+        let mut following = Following::of(&path);
+        following.now().unwrap();
+        let position = following.reader.position();
+        append(&path, "\n");
+        assert_eq!(Following::from(&path, Some(&position)).now().unwrap(), ["c"]);
+        fs::rename(&path, format!("{path}.1")).unwrap();
+        file(folder.path(), "log", "x\n");
+        let source = text(&path).follow();
+        let error = error(source.open(&path, Some(&position), Arc::new(|| ())));
+        assert_eq!(error.kind(), ErrorKind::State);
+    }
+
+    #[test]
+    fn a_long_line_is_dropped_while_it_is_still_being_written() {
+        let folder = folder();
+        let path = file(folder.path(), "log", "a\n0123456789");
+        let source = text(&path).longest_line(5).on_malformed(OnMalformed::Skip).follow();
+        let mut following =
+            Following { reader: source.open(&path, None, Arc::new(|| ())).unwrap() };
+        assert_eq!(following.now().unwrap(), ["a"]);
+        append(&path, "more\nb\n");
+        assert_eq!(following.now().unwrap(), ["b"]);
+        assert_eq!(following.reader.malformed(), 1);
+    }
+
+    #[test]
+    fn the_worker_is_woken_when_the_file_has_grown() {
+        let folder = folder();
+        let path = file(folder.path(), "log", "a\n");
+        let (ring, rung) = mpsc::channel();
+        let source = text(&path).follow_every(Duration::from_millis(1));
+        let wake = Arc::new(move || ring.send(()).unwrap_or_default());
+        let mut reader = source.open(&path, None, wake).unwrap();
+        let mut records = Vec::new();
+        for line in ["a", "b", "c"] {
+            while records.last().map(String::as_str) != Some(line) {
+                if reader.poll(9, &mut records).unwrap() == Polled::Pending {
+                    rung.recv_timeout(Duration::from_secs(10)).expect("a wake comes");
+                }
+            }
+            append(&path, if line == "a" { "b\n" } else { "c\n" });
+        }
     }
 }
 
