@@ -5,11 +5,13 @@
 
 use std::collections::VecDeque;
 
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::{Capability, Operator};
 
-use super::tables::{Table, Tables};
+use super::tables::Tables;
 use crate::answer::Row;
 use crate::events::Event;
 use crate::settings::Combine;
@@ -49,8 +51,8 @@ pub(super) fn sliding<'scope>(
                 return;
             }
             let start_ms = (number + 1 - slices) * slide_ms;
-            let rows = window.slide(number, &mut tables).iter();
-            let rows = rows.map(|(&key, &(count, sum))| Row { key, start_ms, count, sum });
+            let rows = window.slide(number, &mut tables);
+            let rows = rows.map(|&Total { key, count, sum }| Row { key, start_ms, count, sum });
             output.session(&*held).give_iterator(rows);
             // One window at a time, so that no more than its rows are buffered.
             again.activate();
@@ -59,19 +61,38 @@ pub(super) fn sliding<'scope>(
 }
 
 /// The slices of the window that fires next, and what they add up to.
+///
+/// Each key has a place of its own in the total, so complete slices are plain lists of places and
+/// need no hashing when they leave. Places are never freed: the study's keys are fixed.
 struct Window {
     slices: i64,
     combine: Combine,
     /// Complete slices by number, the earliest first.
-    kept: VecDeque<(i64, Table)>,
-    total: Table,
+    kept: VecDeque<(i64, Vec<Part>)>,
+    places: HashMap<u32, u32, FixedState>,
+    total: Vec<Total>,
     /// The slice after the last one that fired.
     after: Option<i64>,
 }
 
+/// What a slice adds to the total at a place.
+struct Part {
+    place: u32,
+    count: u64,
+    sum: i64,
+}
+
+/// What a key has in the window.
+struct Total {
+    key: u32,
+    count: u64,
+    sum: i64,
+}
+
 impl Window {
     fn new(slices: i64, combine: Combine) -> Self {
-        Self { slices, combine, kept: VecDeque::new(), total: Table::default(), after: None }
+        let (kept, places, total) = (VecDeque::new(), HashMap::default(), Vec::new());
+        Self { slices, combine, kept, places, total, after: None }
     }
 
     /// The last slice of the window to fire next, if there is anything to fire.
@@ -80,45 +101,55 @@ impl Window {
         if self.kept.is_empty() { tables.first() } else { self.after }
     }
 
-    /// Moves on to the window whose last slice is `number` and gives its table.
-    fn slide(&mut self, number: i64, tables: &mut Tables) -> &Table {
-        while self.kept.front().is_some_and(|it| it.0 <= number - self.slices) {
-            let (_, table) = self.kept.pop_front().expect("the front was just seen");
-            self.leave(table, tables);
-        }
+    /// Moves on to the window whose last slice is `number` and gives what each key has in it.
+    fn slide(&mut self, number: i64, tables: &mut Tables) -> impl Iterator<Item = &Total> {
         if self.combine == Combine::Anew {
-            self.total.clear();
-            self.kept.iter().for_each(|(_, table)| add(&mut self.total, table));
+            self.total.iter_mut().for_each(|it| (it.count, it.sum) = (0, 0));
         }
-        if tables.first() == Some(number)
-            && let Some(table) = tables.take_first()
-        {
-            add(&mut self.total, &table);
-            self.kept.push_back((number, table));
-        }
-        self.after = Some(number + 1);
-        &self.total
-    }
-
-    fn leave(&mut self, mut table: Table, tables: &mut Tables) {
-        if self.combine == Combine::Running {
-            for (key, (count, sum)) in &table {
-                let total = self.total.get_mut(key).expect("the total covers its slices");
-                *total = (total.0 - count, total.1 - sum);
-                if total.0 == 0 {
-                    self.total.remove(key);
-                }
+        while self.kept.front().is_some_and(|it| it.0 <= number - self.slices) {
+            let (_, parts) = self.kept.pop_front().expect("the front was just seen");
+            if self.combine == Combine::Running {
+                subtract(&mut self.total, &parts);
             }
         }
-        table.clear();
-        tables.recycle(table);
+        if self.combine == Combine::Anew {
+            self.kept.iter().for_each(|(_, parts)| add(&mut self.total, parts));
+        }
+        if tables.first() == Some(number)
+            && let Some(mut table) = tables.take_first()
+        {
+            let parts: Vec<Part> = table
+                .drain()
+                .map(|(key, (count, sum))| Part { place: self.place(key), count, sum })
+                .collect();
+            tables.recycle(table);
+            add(&mut self.total, &parts);
+            self.kept.push_back((number, parts));
+        }
+        self.after = Some(number + 1);
+        self.total.iter().filter(|it| it.count > 0)
+    }
+
+    fn place(&mut self, key: u32) -> u32 {
+        *self.places.entry(key).or_insert_with(|| {
+            self.total.push(Total { key, count: 0, sum: 0 });
+            (self.total.len() - 1) as u32
+        })
     }
 }
 
-fn add(total: &mut Table, table: &Table) {
-    for (key, (count, sum)) in table {
-        let entry = total.entry(*key).or_insert((0, 0));
-        entry.0 += count;
-        entry.1 += sum;
+fn add(total: &mut [Total], parts: &[Part]) {
+    for Part { place, count, sum } in parts {
+        let total = &mut total[*place as usize];
+        total.count += count;
+        total.sum += sum;
+    }
+}
+
+fn subtract(total: &mut [Total], parts: &[Part]) {
+    for Part { place, count, sum } in parts {
+        let total = &mut total[*place as usize];
+        total.count -= count;
+        total.sum -= sum;
     }
 }
