@@ -1,15 +1,18 @@
-//! Sliding windows: a table per slice, combined when the frontier has passed a slice's end.
+//! Sliding windows: sums per slice, combined when the frontier has passed a slice's end.
 //!
 //! An event is added to one slice, however many windows it belongs to. A window fires with the last
-//! of its slices; a slice is let go after the last window it belongs to.
+//! of its slices; a slice is let go after the last window it belongs to. Each key has a place, found by
+//! one hash per event, and a slice is a list with a sum at each place: combining slices is adding
+//! lists. Places are never freed, as the study's keys are fixed.
 
 use std::collections::VecDeque;
 
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::{Capability, Operator};
 
-use super::tables::{Table, Tables};
 use crate::answer::Row;
 use crate::events::Event;
 use crate::settings::Combine;
@@ -25,21 +28,20 @@ pub(super) fn sliding<'scope>(
     let scope = events.scope();
     events.unary_frontier(by_key, "Sliding", move |_capability, info| {
         let again = scope.activator_for(info.address);
-        let mut tables = Tables::new(slide_ms);
-        let mut window = Window::new(slices, combine);
+        let mut sums = Slices::new(slide_ms, slices, combine);
         let mut held: Option<Capability<u64>> = None;
         move |(input, frontier), output| {
             let end_ms = |number: i64| ((number + 1) * slide_ms) as u64;
             input.for_each_stamp(|capability, batches| {
-                batches.for_each(|batch| tables.add(batch.drain(..)));
-                let end = window.next(&tables).map(end_ms);
+                batches.flat_map(|batch| batch.drain(..)).for_each(|event| sums.add(event));
+                let end = sums.next().map(end_ms);
                 if let Some(end) = end
                     && held.as_ref().is_none_or(|held| end < *held.time())
                 {
                     held = Some(capability.delayed(&end, output.output_index()));
                 }
             });
-            let Some(number) = window.next(&tables) else {
+            let Some(number) = sums.next() else {
                 held = None;
                 return;
             };
@@ -48,77 +50,123 @@ pub(super) fn sliding<'scope>(
             if frontier.less_than(held.time()) {
                 return;
             }
-            let start_ms = (number + 1 - slices) * slide_ms;
-            let rows = window.slide(number, &mut tables).iter();
-            let rows = rows.map(|(&key, &(count, sum))| Row { key, start_ms, count, sum });
-            output.session(&*held).give_iterator(rows);
+            output.session(&*held).give_iterator(sums.slide(number));
             // One window at a time, so that no more than its rows are buffered.
             again.activate();
         }
     })
 }
 
-/// The slices of the window that fires next, and what they add up to.
-struct Window {
-    slices: i64,
+/// Count and sum at each place.
+type Slice = Vec<(u64, i64)>;
+
+/// The slices that events still come to, and those of the window that fires next.
+struct Slices {
+    slide_ms: i64,
+    /// How many slices make a window.
+    window: i64,
     combine: Combine,
+    places: HashMap<u32, u32, FixedState>,
+    keys: Vec<u32>,
+    /// The number of the first open slice: it holds events from `first * slide_ms`.
+    first: i64,
+    open: VecDeque<Slice>,
     /// Complete slices by number, the earliest first.
-    kept: VecDeque<(i64, Table)>,
-    total: Table,
+    kept: VecDeque<(i64, Slice)>,
+    total: Slice,
+    spare: Vec<Slice>,
     /// The slice after the last one that fired.
-    after: Option<i64>,
+    after: i64,
 }
 
-impl Window {
-    fn new(slices: i64, combine: Combine) -> Self {
-        Self { slices, combine, kept: VecDeque::new(), total: Table::default(), after: None }
+impl Slices {
+    fn new(slide_ms: i64, window: i64, combine: Combine) -> Self {
+        Self {
+            slide_ms,
+            window,
+            combine,
+            places: HashMap::default(),
+            keys: Vec::new(),
+            first: 0,
+            open: VecDeque::new(),
+            kept: VecDeque::new(),
+            total: Vec::new(),
+            spare: Vec::new(),
+            after: 0,
+        }
+    }
+
+    /// Adds an event to its slice.
+    #[inline]
+    fn add(&mut self, Event { key, at_ms, value }: Event) {
+        let place = *self.places.entry(key).or_insert_with(|| {
+            self.keys.push(key);
+            (self.keys.len() - 1) as u32
+        }) as usize;
+        let slice = self.slice(at_ms.div_euclid(self.slide_ms));
+        if slice.len() <= place {
+            slice.resize((place + 1).next_power_of_two(), (0, 0));
+        }
+        let entry = &mut slice[place];
+        *entry = (entry.0 + 1, entry.1 + value);
+    }
+
+    #[inline]
+    fn slice(&mut self, number: i64) -> &mut Slice {
+        if self.open.is_empty() {
+            self.first = number;
+        }
+        while number < self.first {
+            self.open.push_front(self.spare.pop().unwrap_or_default());
+            self.first -= 1;
+        }
+        let index = (number - self.first) as usize;
+        while self.open.len() <= index {
+            self.open.push_back(self.spare.pop().unwrap_or_default());
+        }
+        &mut self.open[index]
     }
 
     /// The last slice of the window to fire next, if there is anything to fire.
-    fn next(&self, tables: &Tables) -> Option<i64> {
-        // Without kept slices, the windows up to the earliest open slice are all empty.
-        if self.kept.is_empty() { tables.first() } else { self.after }
+    fn next(&self) -> Option<i64> {
+        // Without kept slices, the windows up to the first open slice are all empty.
+        let open = (!self.open.is_empty()).then_some(self.first);
+        if self.kept.is_empty() { open } else { Some(self.after) }
     }
 
-    /// Moves on to the window whose last slice is `number` and gives its table.
-    fn slide(&mut self, number: i64, tables: &mut Tables) -> &Table {
-        while self.kept.front().is_some_and(|it| it.0 <= number - self.slices) {
-            let (_, table) = self.kept.pop_front().expect("the front was just seen");
-            self.leave(table, tables);
+    /// Moves on to the window whose last slice is `number` and gives its rows.
+    fn slide(&mut self, number: i64) -> impl Iterator<Item = Row> {
+        while self.kept.front().is_some_and(|it| it.0 <= number - self.window) {
+            let (_, mut slice) = self.kept.pop_front().expect("the front was just seen");
+            if self.combine == Combine::Running {
+                let both = self.total.iter_mut().zip(&slice);
+                both.for_each(|(total, it)| *total = (total.0 - it.0, total.1 - it.1));
+            }
+            slice.fill((0, 0));
+            self.spare.push(slice);
         }
         if self.combine == Combine::Anew {
-            self.total.clear();
-            self.kept.iter().for_each(|(_, table)| add(&mut self.total, table));
+            self.total.fill((0, 0));
+            self.kept.iter().for_each(|(_, slice)| include(&mut self.total, slice));
         }
-        if tables.first() == Some(number)
-            && let Some(table) = tables.take_first()
+        if self.first == number
+            && let Some(slice) = self.open.pop_front()
         {
-            add(&mut self.total, &table);
-            self.kept.push_back((number, table));
+            self.first += 1;
+            include(&mut self.total, &slice);
+            self.kept.push_back((number, slice));
         }
-        self.after = Some(number + 1);
-        &self.total
-    }
-
-    fn leave(&mut self, mut table: Table, tables: &mut Tables) {
-        if self.combine == Combine::Running {
-            for (key, (count, sum)) in &table {
-                let total = self.total.get_mut(key).expect("the total covers its slices");
-                *total = (total.0 - count, total.1 - sum);
-                if total.0 == 0 {
-                    self.total.remove(key);
-                }
-            }
-        }
-        table.clear();
-        tables.recycle(table);
+        self.after = number + 1;
+        let start_ms = (number + 1 - self.window) * self.slide_ms;
+        let present = self.keys.iter().zip(&self.total).filter(|(_, total)| total.0 > 0);
+        present.map(move |(&key, &(count, sum))| Row { key, start_ms, count, sum })
     }
 }
 
-fn add(total: &mut Table, table: &Table) {
-    for (key, (count, sum)) in table {
-        let entry = total.entry(*key).or_insert((0, 0));
-        entry.0 += count;
-        entry.1 += sum;
+fn include(total: &mut Slice, slice: &Slice) {
+    if total.len() < slice.len() {
+        total.resize(slice.len(), (0, 0));
     }
+    let both = total.iter_mut().zip(slice);
+    both.for_each(|(total, it)| *total = (total.0 + it.0, total.1 + it.1));
 }
