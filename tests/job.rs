@@ -1,0 +1,32 @@
+//! Whole jobs through the public API: what goes in, what comes out, and how they end.
+
+use tidemill::prelude::*;
+
+#[test]
+fn a_bounded_job_ends_with_every_window_fired() {
+    for workers in [1, 2, 4] {
+        let panes = collect::<(u64, i64, u64)>();
+        let sink = panes.clone();
+        let settings = Settings::default().workers(workers).quiet();
+        let seen = Job::new("test", settings)
+            .run(move |flow| {
+                flow.read(iterate(|| 0..1_000u64))?
+                    .event_time(|it| EventTime::from_millis(*it as i64), Disorder::ascending())
+                    .key_by(|it| it % 3)
+                    .window(Tumbling::new(millis(100)))
+                    .aggregate(Count)
+                    .map(|pane| (pane.key, pane.span.start().millis(), pane.value))
+                    .write(sink.clone())
+            })
+            .expect("the job runs");
+        let mut expected = Vec::new();
+        for key in 0..3 {
+            for start in (0..1_000).step_by(100) {
+                let count = (start..start + 100).filter(|it| it % 3 == key).count() as u64;
+                expected.push((key, start as i64, count));
+            }
+        }
+        assert_eq!(panes.sorted(), expected, "{workers} workers");
+        assert_eq!((seen.rows_in(), seen.rows_out()), (1_000, 30));
+    }
+}
