@@ -1,9 +1,9 @@
 //! The hand-written baseline: a plain timely program whose timestamp is event time.
 //!
 //! Events travel at the watermark of their reader, are exchanged by key, and are added to one hash
-//! table per window, which is emitted when the frontier passes its end. It saves nothing, knows
-//! nothing of late events and cannot be restarted: it is what the engine gives to someone who
-//! writes the one program that is measured, and writes it with care.
+//! table per window (sliding windows keep sums per slice), which is emitted when the frontier has
+//! passed its end. It saves nothing, knows nothing of late events and cannot be restarted: it is what
+//! the engine gives to someone who writes the one program that is measured, and writes it with care.
 
 use std::cell::RefCell;
 use std::rc::Rc;

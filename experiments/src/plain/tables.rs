@@ -1,4 +1,4 @@
-//! One hash table for each open window or slice, found without a search.
+//! One hash table for each open window, found without a search.
 
 use std::collections::VecDeque;
 
