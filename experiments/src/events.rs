@@ -19,6 +19,7 @@ pub struct Event {
     /// Whose it is.
     pub key: u32,
     /// When it happened, in milliseconds.
+    #[serde(alias = "at")]
     pub at_ms: i64,
     /// How much it counts.
     pub value: i64,

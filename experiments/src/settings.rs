@@ -68,6 +68,12 @@ impl Settings {
         self.slide_ms() != self.size_ms()
     }
 
+    /// The same for a Tidemill job. Its processes meet at the ports from 2101 on.
+    pub fn tidemill(&self) -> tidemill::config::Settings {
+        let settings = tidemill::config::Settings::default().workers(self.workers).quiet();
+        settings.processes(self.processes, self.process)
+    }
+
     /// How timely is to be started.
     ///
     /// # Errors

@@ -1,0 +1,138 @@
+//! The study's query as a Tidemill job: `tidemill_tumbling -w 2 --size 10000`.
+
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use clap::Parser;
+use tidemill::connect::{Polled, Reader, Source, Wake, csv};
+use tidemill::prelude::{
+    Count, Disorder, EventTime, Events, Flow, Job, Pane, Read, Sliding, Sum, Tumbling, millis,
+};
+use tidemill_experiments::answer::{Answer, Row, report};
+use tidemill_experiments::events::{DISORDER_MS, Event};
+use tidemill_experiments::feed::Feed;
+use tidemill_experiments::settings::Settings;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let settings = Settings::parse();
+    let start = Instant::now();
+    match run(&settings) {
+        Ok(answer) => {
+            println!("{}", report("tidemill", settings.events, start.elapsed(), &answer));
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(settings: &Settings) -> tidemill::Result<Answer> {
+    let answer = Arc::<Mutex<Answer>>::default();
+    let (total, settings) = (Arc::clone(&answer), settings.clone());
+    Job::new("tumbling", settings.tidemill()).run(move |flow| {
+        let events = match &settings.csv {
+            Some(file) => flow.read(csv::<Event>(file.clone()))?,
+            None => flow.read(Generated(settings.clone()))?,
+        };
+        let disorder = Disorder::up_to(millis(DISORDER_MS as u64));
+        let events = events.event_time(|event| EventTime::from_millis(event.at_ms), disorder);
+        let mut part = Part { answer: Answer::default(), total: Arc::clone(&total) };
+        _ = windows(events, &settings).inspect(move |_at, pane| {
+            let (count, sum) = pane.value;
+            let start_ms = pane.span.start().millis();
+            part.answer.add(&Row { key: pane.key, start_ms, count, sum });
+        });
+        Ok(())
+    })?;
+    let answer = answer.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(*answer)
+}
+
+fn windows<'scope>(
+    events: Events<'scope, Event>,
+    settings: &Settings,
+) -> Events<'scope, Pane<u32, (u64, i64)>> {
+    let keyed = events.key_value(|event| (event.key, event.value));
+    let size = millis(u64::from(settings.size));
+    let count_and_sum = (Count, Sum::of(|value: &i64| *value));
+    match settings.slide {
+        None => keyed.window(Tumbling::new(size)).aggregate(count_and_sum),
+        Some(slide) => {
+            let slide = millis(u64::from(slide));
+            keyed.window(Sliding::new(size, slide)).aggregate(count_and_sum)
+        }
+    }
+}
+
+/// One worker's part of the answer, which joins the total when the job has ended.
+struct Part {
+    answer: Answer,
+    total: Arc<Mutex<Answer>>,
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        self.total.lock().unwrap_or_else(PoisonError::into_inner).merge(&self.answer);
+    }
+}
+
+/// The generated events, as a source of one's own.
+struct Generated(Settings);
+
+impl Source for Generated {
+    type Record = Event;
+
+    fn partitions(&self, lanes: usize) -> tidemill::Result<Vec<String>> {
+        Ok((0..lanes).map(|lane| format!("{lane}/{lanes}")).collect())
+    }
+
+    fn open(
+        &self,
+        partition: &str,
+        _position: Option<&[u8]>,
+        _wake: Wake,
+    ) -> tidemill::Result<Box<dyn Reader<Record = Event>>> {
+        let (lane, lanes) = partition.split_once('/').expect("as it was named");
+        let number = |text: &str| text.parse::<usize>().expect("as it was named");
+        let feed = Feed::open(&self.0, number(lane), number(lanes)).map_err(|error| {
+            tidemill::Error::new(tidemill::ErrorKind::Read, "cannot generate").because(error)
+        })?;
+        Ok(Box::new(Generating(feed)))
+    }
+
+    fn bounded(&self) -> bool {
+        true
+    }
+
+    fn name(&self) -> String {
+        "generated".into()
+    }
+}
+
+struct Generating(Feed);
+
+impl Reader for Generating {
+    type Record = Event;
+
+    fn poll(&mut self, most: usize, records: &mut Vec<Event>) -> tidemill::Result<Polled> {
+        let before = records.len();
+        self.0.fill(most, records).map_err(|error| {
+            tidemill::Error::new(tidemill::ErrorKind::Read, "cannot generate").because(error)
+        })?;
+        Ok(if records.len() > before { Polled::Ready } else { Polled::Ended })
+    }
+
+    fn position(&self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    fn bytes(&self) -> u64 {
+        0
+    }
+}
