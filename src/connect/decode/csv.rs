@@ -22,7 +22,8 @@ use crate::error::{Error, ErrorKind, Result};
 ///
 /// A field that is an `Option` may be empty, and a column that `T` has no field for is skipped. A
 /// record can also be a tuple, which takes the columns by position, or a map. Blank lines are
-/// skipped; a row with more or fewer columns than the header is malformed. The header is one line.
+/// skipped; a row with more or fewer columns than the header is malformed. The header is one line,
+/// and so is each row unless [`multiline`](Files::multiline) is set.
 ///
 /// ```no_run
 /// # use tidemill::connect::csv;
@@ -157,7 +158,7 @@ impl<T: DeserializeOwned + 'static> Format for Csv<T> {
 
     fn decoder(&self, file: &str, first_line: Option<&[u8]>) -> Result<Table<T>> {
         let mut quoted = Quoted::new(self.delimiter, self.quote);
-        let first_line = first_line.map(line_of).filter(|line| !line.is_empty());
+        let first_line = first_line.map(line_of);
         let mut width = None;
         let mut names = self.header.then(Vec::new);
         if let Some(line) = first_line {
@@ -165,6 +166,9 @@ impl<T: DeserializeOwned + 'static> Format for Csv<T> {
                 Error::new(ErrorKind::Malformed, format!("{file}, line 1: {reason}"))
             };
             match quoted.read(line, true) {
+                _ if line.is_empty() && self.header => {
+                    return Err(malformed("the header is an empty line".to_owned()));
+                }
                 Some((_, row)) if self.header => names = Some(self.names(row).map_err(malformed)?),
                 Some((_, row)) => width = Some(row.len()),
                 None if self.header => {

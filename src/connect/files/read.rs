@@ -127,7 +127,7 @@ impl<F: Format> FileReader<F> {
             input => input?,
         };
         let mut begin = Vec::new();
-        let mut input = input.take(self.settings.longest as u64 + 4);
+        let mut input = input.take((self.settings.longest as u64).saturating_add(5));
         let enough = |begin: &[u8]| !self.format.needs_first_line() || begin.contains(&b'\n');
         let mut chunk = [0; 4096];
         while begin.len() < MARK.len() || !enough(&begin) {
@@ -136,6 +136,12 @@ impl<F: Format> FileReader<F> {
                 break;
             }
             begin.extend_from_slice(&chunk[..count]);
+        }
+        let longest = self.settings.longest;
+        if !enough(&begin) && begin.len() > longest + MARK.len() {
+            let message =
+                format!("the first line is longer than {longest} bytes: see longest_line");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
         }
         if growing && !enough(&begin) {
             return Ok(None);

@@ -308,7 +308,7 @@ mod malformed {
 
     #[test]
     fn empty_files_have_no_records() {
-        for bytes in ["", "\u{feff}", HEADER, "at,symbol,price", "\n"] {
+        for bytes in ["", "\u{feff}", HEADER, "at,symbol,price"] {
             assert_eq!(trades(bytes).unwrap(), (vec![], 0), "{bytes:?}");
         }
         let folder = folder();
@@ -399,6 +399,15 @@ mod malformed {
     }
 
     #[test]
+    fn a_header_may_have_the_longest_length_and_no_more() {
+        let folder = folder();
+        let path = file(folder.path(), "t.csv", format!("\u{feff}{HEADER}1,a,1\n"));
+        assert_eq!(read(&csv::<Trade>(&path).longest_line(15), 1).unwrap().0.len(), 1);
+        let error = error(read(&csv::<Trade>(&path).longest_line(5), 1));
+        assert!(format!("{error:#}").contains("t.csv: the first line is longer than 5 bytes"));
+    }
+
+    #[test]
     fn a_restart_while_a_long_line_is_dropped_loses_and_repeats_none() {
         let folder = folder();
         let path = file(folder.path(), "t", format!("a\n{}\nb\nc\n", "x".repeat(60)));
@@ -427,6 +436,7 @@ mod malformed {
         };
         check("at,price\n1,2\n", "has no column `symbol`; its columns are at, price");
         check("at,symbol,at,price\n1,a,1,1\n", "the header has the column `at` twice");
+        check("\nat,symbol,price\n", "the header is an empty line");
         check("at,\"symbol\n", "a quoted name in the header does not end");
     }
 
@@ -586,9 +596,9 @@ mod records {
 
     #[test]
     fn quoted_fields_may_span_lines_if_said_so() {
-        let bytes = "x,y\n1,\"a\nb\"\n2,c\n\n3,\"\"\"\r\n\"\r\n4,d";
+        let bytes = "x,y\n1,\"a\n\nb\"\n2,c\n\n3,\"\"\"\r\n\"\r\n4,d";
         let expected =
-            [(1, "a\nb"), (2, "c"), (3, "\"\r\n"), (4, "d")].map(|(x, y)| (x, y.to_owned()));
+            [(1, "a\n\nb"), (2, "c"), (3, "\"\r\n"), (4, "d")].map(|(x, y)| (x, y.to_owned()));
         let folder = folder();
         let path = file(folder.path(), "t.csv", bytes);
         for chunk in (1..40).chain([1000]) {
