@@ -9,13 +9,13 @@ use super::follow::{Watch, identity};
 use super::input::Input;
 use super::lanes::Lane;
 use super::lines::{Ends, Filled, Framing, Lines, Position, Tail};
-use crate::connect::decode::{Decode, Format, Stopped};
+use crate::connect::decode::{Decode, InputFormat, Stopped};
 use crate::connect::malformed::{Malformed, Place};
 use crate::connect::{Polled, Reader, Wake};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Reads one partition.
-pub(crate) struct FileReader<F: Format> {
+pub(crate) struct FileReader<F: InputFormat> {
     lane: Lane,
     format: F,
     settings: Settings,
@@ -55,7 +55,7 @@ struct Head {
     line: Vec<u8>,
 }
 
-impl<F: Format> FileReader<F> {
+impl<F: InputFormat> FileReader<F> {
     /// Opens a lane at its beginning or at a saved position.
     pub(crate) fn open(
         lane: Lane,
@@ -224,7 +224,7 @@ fn line_of(path: &str, offset: u64) -> Option<u64> {
     before.ok().map(|lines| lines + 1)
 }
 
-impl<F: Format> Reader for FileReader<F> {
+impl<F: InputFormat> Reader for FileReader<F> {
     type Record = F::Record;
 
     fn poll(&mut self, most: usize, records: &mut Vec<F::Record>) -> Result<Polled> {

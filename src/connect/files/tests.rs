@@ -9,11 +9,11 @@ use proptest::prelude::*;
 use serde::Deserialize;
 
 use super::Files;
-use crate::connect::{Format, OnMalformed, Polled, Source, csv, jsonl, text};
+use crate::connect::{InputFormat, OnMalformed, Polled, Source, csv, jsonl, text};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Reads a partition from a position, at most `most` records at a time, to its end.
-fn drain<F: Format>(
+fn drain<F: InputFormat>(
     source: &Files<F>,
     partition: &str,
     from: Option<&[u8]>,
@@ -32,7 +32,7 @@ fn drain<F: Format>(
     panic!("{partition} does not end");
 }
 
-fn read<F: Format>(source: &Files<F>, lanes: usize) -> Result<(Vec<F::Record>, u64)> {
+fn read<F: InputFormat>(source: &Files<F>, lanes: usize) -> Result<(Vec<F::Record>, u64)> {
     let (mut records, mut malformed) = (Vec::new(), 0);
     for partition in source.partitions(lanes)? {
         let (more, skipped) = drain(source, &partition, None, 1000)?;
@@ -107,7 +107,12 @@ mod lanes {
     }
 
     /// Restarting after each poll neither loses nor repeats a record.
-    fn restarts(source: &Files<crate::connect::Text>, name: &str, all: &[String], most: usize) {
+    fn restarts(
+        source: &Files<crate::connect::TextInput>,
+        name: &str,
+        all: &[String],
+        most: usize,
+    ) {
         let mut reader = source.open(name, None, Arc::new(|| ())).unwrap();
         let mut before = Vec::new();
         loop {
@@ -241,7 +246,7 @@ mod choosing {
 
     #[test]
     fn contradictory_settings_are_refused_by_name() {
-        let check = |source: Files<crate::connect::Csv<Trade>>, word: &str| {
+        let check = |source: Files<crate::connect::CsvInput<Trade>>, word: &str| {
             let error = error(source.partitions(1));
             assert_eq!(error.kind(), ErrorKind::Setting);
             assert!(error.to_string().contains(word), "{error}");
@@ -505,8 +510,11 @@ mod records {
     use super::*;
     use std::collections::BTreeMap;
 
-    fn check<T>(source: impl FnOnce(&str) -> Files<crate::connect::Csv<T>>, bytes: &str, to: &[T])
-    where
+    fn check<T>(
+        source: impl FnOnce(&str) -> Files<crate::connect::CsvInput<T>>,
+        bytes: &str,
+        to: &[T],
+    ) where
         T: serde::de::DeserializeOwned + PartialEq + std::fmt::Debug + 'static,
     {
         let folder = folder();
