@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use serde::Deserialize;
-use tidemill::connect::{Files, Format, Polled, Source, csv, jsonl, text};
+use tidemill::connect::{Files, InputFormat, Polled, Source, csv, jsonl, text};
 
 const ROWS: u64 = 1_000_000;
 
@@ -29,7 +29,7 @@ struct Sale {
 }
 
 /// Reads a file to its end in batches, as a job does.
-fn drain<F: Format>(source: &Files<F>) -> u64 {
+fn drain<F: InputFormat>(source: &Files<F>) -> u64 {
     let mut rows = 0;
     let mut batch = Vec::new();
     for partition in source.partitions(1).expect("the file is there") {

@@ -15,10 +15,10 @@ mod tick;
 
 use std::sync::Arc;
 
-pub use self::decode::csv::{Csv, Table, csv};
-pub use self::decode::jsonl::{Jsonl, jsonl};
-pub use self::decode::text::{Text, text};
-pub use self::decode::{Decode, Decoded, Format, Stopped};
+pub use self::decode::csv::{CsvInput, CsvRows, csv};
+pub use self::decode::jsonl::{JsonlInput, jsonl};
+pub use self::decode::text::{TextInput, text};
+pub use self::decode::{Decode, Decoded, InputFormat, Stopped};
 pub use self::files::{Files, Paths};
 pub use self::generate::{Generate, Random, generate};
 pub use self::iterate::{Iterate, iterate};

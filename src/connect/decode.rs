@@ -1,7 +1,7 @@
 //! Bytes into records: what a format of files and sockets must say.
 //!
-//! A [`Format`] is the settings, cheap to clone; a [`Decode`] is made from it for each file, once its
-//! first line is known. It is handed whole lines, many at once.
+//! An [`InputFormat`] is the settings, cheap to clone; a [`Decode`] is made from it for each file,
+//! once its first line is known. It is handed whole lines, many at once.
 
 pub(crate) mod cell;
 pub(crate) mod csv;
@@ -14,7 +14,7 @@ pub(crate) mod text;
 use crate::error::{Error, Result};
 
 /// A way to write records as lines of bytes, with its settings.
-pub trait Format: Clone + 'static {
+pub trait InputFormat: Clone + 'static {
     /// What is read.
     type Record: 'static;
     /// Reads one file.
@@ -56,7 +56,7 @@ pub trait Decode {
     /// Decodes records from the beginning of `run`, at most `most`, and appends them.
     ///
     /// `run` is whole lines, each with its line feed unless the file ends without one; or, for a
-    /// format that [spans lines](Format::spans_lines), bytes that may end anywhere. The file ends
+    /// format that [spans lines](InputFormat::spans_lines), bytes that may end anywhere. The file ends
     /// with the run if `last`.
     fn decode(
         &mut self,
@@ -126,7 +126,7 @@ pub(crate) fn line_of(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-/// Text of bytes, or why they are not text.
+/// The text that bytes are, or why they are not text.
 pub(crate) fn text_of(bytes: &[u8]) -> Result<&str, String> {
     std::str::from_utf8(bytes)
         .map_err(|cause| format!("invalid UTF-8 at byte {} of the line", cause.valid_up_to()))

@@ -29,7 +29,7 @@ pub use paths::Paths;
 use self::input::Compression;
 use self::lanes::Lane;
 use self::read::FileReader;
-use super::decode::Format;
+use super::decode::InputFormat;
 use super::malformed::OnMalformed;
 use super::{Reader, Source, Wake};
 use crate::error::{Error, ErrorKind, Result};
@@ -126,7 +126,7 @@ impl<F> Files<F> {
     }
 }
 
-impl<F: Format> Files<F> {
+impl<F: InputFormat> Files<F> {
     fn check(&self) -> Result<()> {
         let refuse = |message: &str| Err(Error::new(ErrorKind::Setting, message));
         if self.settings.stride == 0 {
@@ -151,7 +151,7 @@ impl<F: Format> Files<F> {
     }
 }
 
-impl<F: Format> Source for Files<F> {
+impl<F: InputFormat> Source for Files<F> {
     type Record = F::Record;
 
     fn partitions(&self, lanes: usize) -> Result<Vec<String>> {

@@ -17,9 +17,9 @@ use std::thread;
 
 use serde::de::DeserializeOwned;
 
-use super::decode::jsonl::Jsonl;
-use super::decode::text::Text;
-use super::decode::{Decode, Format, Stopped, line_of};
+use super::decode::jsonl::JsonlInput;
+use super::decode::text::TextInput;
+use super::decode::{Decode, InputFormat, Stopped, line_of};
 use super::iterate::position_of;
 use super::malformed::{Malformed, OnMalformed, Place};
 use super::{Polled, Reader, Source, Wake};
@@ -32,9 +32,9 @@ use crate::error::{Error, ErrorKind, Result};
 /// let lines = tcp_lines("127.0.0.1:9000");
 /// let values = tcp_lines("127.0.0.1:9000").jsonl::<serde_json::Value>();
 /// ```
-pub fn tcp_lines(address: impl Into<String>) -> TcpLines<Text> {
+pub fn tcp_lines(address: impl Into<String>) -> TcpLines<TextInput> {
     let (address, on_malformed) = (address.into(), OnMalformed::default());
-    TcpLines { address, format: Text, listens: false, on_malformed, longest: 64 << 20 }
+    TcpLines { address, format: TextInput, listens: false, on_malformed, longest: 64 << 20 }
 }
 
 /// Lines from a socket as a source: see [`tcp_lines`].
@@ -71,19 +71,19 @@ impl<F> TcpLines<F> {
 
     /// Takes each line as a JSON value.
     #[must_use]
-    pub fn jsonl<T: DeserializeOwned + 'static>(self) -> TcpLines<Jsonl<T>> {
-        self.format(Jsonl::default())
+    pub fn jsonl<T: DeserializeOwned + 'static>(self) -> TcpLines<JsonlInput<T>> {
+        self.format(JsonlInput::default())
     }
 
     /// Takes the lines in another format, which gets no first line to look at.
     #[must_use]
-    pub fn format<G: Format>(self, format: G) -> TcpLines<G> {
+    pub fn format<G: InputFormat>(self, format: G) -> TcpLines<G> {
         let Self { address, listens, on_malformed, longest, .. } = self;
         TcpLines { address, format, listens, on_malformed, longest }
     }
 }
 
-impl<F: Format> Source for TcpLines<F> {
+impl<F: InputFormat> Source for TcpLines<F> {
     type Record = F::Record;
 
     fn partitions(&self, _lanes: usize) -> Result<Vec<String>> {
@@ -340,7 +340,10 @@ mod tests {
         (Arc::new(move || ring.send(()).unwrap_or_default()), rung)
     }
 
-    fn drain<F: Format>(source: &TcpLines<F>, send: &[&[u8]]) -> (Result<Vec<F::Record>>, u64) {
+    fn drain<F: InputFormat>(
+        source: &TcpLines<F>,
+        send: &[&[u8]],
+    ) -> (Result<Vec<F::Record>>, u64) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let (wake, rung) = bell();

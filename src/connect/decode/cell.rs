@@ -130,7 +130,7 @@ fn digits(up_to: &[u8], length: usize) -> Option<u64> {
 }
 
 /// The number that the last `length` bytes of a word write: pairs of digits at once, then pairs of
-/// pairs. Reading three numbers a row this way takes a fifth off the time of the row.
+/// pairs. This takes about a seventh off the time of a row of three integers.
 #[inline]
 fn eight_digits(word: u64, length: usize) -> Option<u64> {
     const ZEROS: u64 = 0x3030_3030_3030_3030;

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use super::cell::Unfit;
 use super::record::Plan;
 use super::rows::{Quoted, Row, Rows};
-use super::{Decode, Decoded, Format, Stopped, line_of, text_of};
+use super::{Decode, Decoded, InputFormat, Stopped, line_of, text_of};
 use crate::connect::files::{Files, Paths};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -22,7 +22,8 @@ use crate::error::{Error, ErrorKind, Result};
 ///
 /// A field that is an `Option` may be empty, and a column that `T` has no field for is skipped. A
 /// record can also be a tuple, which takes the columns by position, or a map. Blank lines are
-/// skipped; a row with more or fewer columns than the header is malformed. The header is one line.
+/// skipped; a row with more or fewer columns than the header is malformed. The header is one line,
+/// and so is each row unless [`multiline`](Files::multiline) is set.
 ///
 /// ```no_run
 /// # use tidemill::connect::csv;
@@ -33,12 +34,12 @@ use crate::error::{Error, ErrorKind, Result};
 /// }
 /// let flights = csv::<Flight>("flights-*.csv.gz").delimiter(b';');
 /// ```
-pub fn csv<T: DeserializeOwned + 'static>(paths: impl Into<Paths>) -> Files<Csv<T>> {
-    Files::new(paths, Csv::default())
+pub fn csv<T: DeserializeOwned + 'static>(paths: impl Into<Paths>) -> Files<CsvInput<T>> {
+    Files::new(paths, CsvInput::default())
 }
 
 /// Rows of delimited text as records of type `T`. Its settings are methods of [`Files`].
-pub struct Csv<T> {
+pub struct CsvInput<T> {
     delimiter: u8,
     quote: Option<u8>,
     header: bool,
@@ -49,7 +50,7 @@ pub struct Csv<T> {
 }
 
 /// Settings of delimited text.
-impl<T: DeserializeOwned + 'static> Files<Csv<T>> {
+impl<T: DeserializeOwned + 'static> Files<CsvInput<T>> {
     /// The byte between two fields: a comma unless set.
     #[must_use]
     pub fn delimiter(self, delimiter: u8) -> Self {
@@ -95,7 +96,7 @@ impl<T: DeserializeOwned + 'static> Files<Csv<T>> {
     }
 }
 
-impl<T> Default for Csv<T> {
+impl<T> Default for CsvInput<T> {
     fn default() -> Self {
         Self {
             delimiter: b',',
@@ -109,15 +110,15 @@ impl<T> Default for Csv<T> {
     }
 }
 
-impl<T> Clone for Csv<T> {
+impl<T> Clone for CsvInput<T> {
     fn clone(&self) -> Self {
         Self { absent: self.absent.clone(), ..*self }
     }
 }
 
-impl<T> fmt::Debug for Csv<T> {
+impl<T> fmt::Debug for CsvInput<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Csv")
+        f.debug_struct("CsvInput")
             .field("delimiter", &char::from(self.delimiter))
             .field("quote", &self.quote.map(char::from))
             .field("header", &self.header)
@@ -125,9 +126,9 @@ impl<T> fmt::Debug for Csv<T> {
     }
 }
 
-impl<T: DeserializeOwned + 'static> Format for Csv<T> {
+impl<T: DeserializeOwned + 'static> InputFormat for CsvInput<T> {
     type Record = T;
-    type Decode = Table<T>;
+    type Decode = CsvRows<T>;
     const NAME: &'static str = "csv";
 
     fn check(&self) -> Result<()> {
@@ -155,9 +156,9 @@ impl<T: DeserializeOwned + 'static> Format for Csv<T> {
         self.multiline
     }
 
-    fn decoder(&self, file: &str, first_line: Option<&[u8]>) -> Result<Table<T>> {
+    fn decoder(&self, file: &str, first_line: Option<&[u8]>) -> Result<CsvRows<T>> {
         let mut quoted = Quoted::new(self.delimiter, self.quote);
-        let first_line = first_line.map(line_of).filter(|line| !line.is_empty());
+        let first_line = first_line.map(line_of);
         let mut width = None;
         let mut names = self.header.then(Vec::new);
         if let Some(line) = first_line {
@@ -165,6 +166,9 @@ impl<T: DeserializeOwned + 'static> Format for Csv<T> {
                 Error::new(ErrorKind::Malformed, format!("{file}, line 1: {reason}"))
             };
             match quoted.read(line, true) {
+                _ if line.is_empty() && self.header => {
+                    return Err(malformed("the header is an empty line".to_owned()));
+                }
                 Some((_, row)) if self.header => names = Some(self.names(row).map_err(malformed)?),
                 Some((_, row)) => width = Some(row.len()),
                 None if self.header => {
@@ -177,7 +181,7 @@ impl<T: DeserializeOwned + 'static> Format for Csv<T> {
         if let Some(names) = &names {
             width = Some(names.len());
         }
-        Ok(Table {
+        Ok(CsvRows {
             file: file.to_owned(),
             plan: Plan::new(names, self.trim, self.absent.clone().into_bytes()),
             format: self.clone(),
@@ -188,7 +192,7 @@ impl<T: DeserializeOwned + 'static> Format for Csv<T> {
     }
 }
 
-impl<T> Csv<T> {
+impl<T> CsvInput<T> {
     fn names(&self, row: Row<'_>) -> Result<Vec<String>, String> {
         let mut names = Vec::new();
         for column in 0..row.len() {
@@ -204,16 +208,16 @@ impl<T> Csv<T> {
 }
 
 /// The rows of one file.
-pub struct Table<T> {
+pub struct CsvRows<T> {
     file: String,
-    format: Csv<T>,
+    format: CsvInput<T>,
     plan: Plan<T>,
     width: Option<usize>,
     quoted: Quoted,
     ends: Vec<usize>,
 }
 
-impl<T: DeserializeOwned> Decode for Table<T> {
+impl<T: DeserializeOwned> Decode for CsvRows<T> {
     type Record = T;
 
     fn first_line_is_header(&self) -> bool {
@@ -221,7 +225,7 @@ impl<T: DeserializeOwned> Decode for Table<T> {
     }
 
     fn decode(&mut self, run: &[u8], last: bool, most: usize, records: &mut Vec<T>) -> Decoded {
-        let Csv { delimiter, quote, multiline, .. } = self.format;
+        let CsvInput { delimiter, quote, multiline, .. } = self.format;
         let enough = records.len().saturating_add(most);
         let mut rows = Rows::new(run, delimiter, quote);
         let mut begin = 0;
@@ -287,7 +291,7 @@ fn record<T: DeserializeOwned>(
     }
 }
 
-impl<T: DeserializeOwned> Table<T> {
+impl<T: DeserializeOwned> CsvRows<T> {
     #[cold]
     fn stopped(&self, unfit: &Unfit, length: usize) -> Stopped {
         let Some(column) = unfit.missing() else {

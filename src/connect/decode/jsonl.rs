@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use serde::de::DeserializeOwned;
 
-use super::{Decode, Decoded, Format, each_line};
+use super::{Decode, Decoded, InputFormat, each_line};
 use crate::connect::files::{Files, Paths};
 use crate::error::Result;
 
@@ -20,34 +20,34 @@ use crate::error::Result;
 /// }
 /// let edits = jsonl::<Edit>("edits/*.json.gz");
 /// ```
-pub fn jsonl<T: DeserializeOwned + 'static>(paths: impl Into<Paths>) -> Files<Jsonl<T>> {
-    Files::new(paths, Jsonl::default())
+pub fn jsonl<T: DeserializeOwned + 'static>(paths: impl Into<Paths>) -> Files<JsonlInput<T>> {
+    Files::new(paths, JsonlInput::default())
 }
 
 /// JSON lines of records of type `T`.
-pub struct Jsonl<T>(PhantomData<fn() -> T>);
+pub struct JsonlInput<T>(PhantomData<fn() -> T>);
 
-impl<T> Default for Jsonl<T> {
+impl<T> Default for JsonlInput<T> {
     fn default() -> Self {
         Self(PhantomData)
     }
 }
 
-impl<T> Clone for Jsonl<T> {
+impl<T> Clone for JsonlInput<T> {
     fn clone(&self) -> Self {
         Self::default()
     }
 }
 
-impl<T> fmt::Debug for Jsonl<T> {
+impl<T> fmt::Debug for JsonlInput<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Jsonl")
+        f.write_str("JsonlInput")
     }
 }
 
-impl<T: DeserializeOwned + 'static> Format for Jsonl<T> {
+impl<T: DeserializeOwned + 'static> InputFormat for JsonlInput<T> {
     type Record = T;
-    type Decode = Jsonl<T>;
+    type Decode = JsonlInput<T>;
     const NAME: &'static str = "jsonl";
 
     fn decoder(&self, _file: &str, _first_line: Option<&[u8]>) -> Result<Self> {
@@ -55,7 +55,7 @@ impl<T: DeserializeOwned + 'static> Format for Jsonl<T> {
     }
 }
 
-impl<T: DeserializeOwned> Decode for Jsonl<T> {
+impl<T: DeserializeOwned> Decode for JsonlInput<T> {
     type Record = T;
 
     fn decode(&mut self, run: &[u8], _last: bool, most: usize, records: &mut Vec<T>) -> Decoded {

@@ -1,6 +1,6 @@
 //! Lines of text, each a record.
 
-use super::{Decode, Decoded, Format, each_line, text_of};
+use super::{Decode, Decoded, InputFormat, each_line, text_of};
 use crate::connect::files::{Files, Paths};
 use crate::error::Result;
 
@@ -10,25 +10,25 @@ use crate::error::Result;
 /// # use tidemill::connect::text;
 /// let lines = text("access.log.gz");
 /// ```
-pub fn text(paths: impl Into<Paths>) -> Files<Text> {
-    Files::new(paths, Text)
+pub fn text(paths: impl Into<Paths>) -> Files<TextInput> {
+    Files::new(paths, TextInput)
 }
 
 /// Lines of text.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Text;
+pub struct TextInput;
 
-impl Format for Text {
+impl InputFormat for TextInput {
     type Record = String;
-    type Decode = Text;
+    type Decode = TextInput;
     const NAME: &'static str = "text";
 
-    fn decoder(&self, _file: &str, _first_line: Option<&[u8]>) -> Result<Text> {
-        Ok(Text)
+    fn decoder(&self, _file: &str, _first_line: Option<&[u8]>) -> Result<TextInput> {
+        Ok(TextInput)
     }
 }
 
-impl Decode for Text {
+impl Decode for TextInput {
     type Record = String;
 
     fn decode(

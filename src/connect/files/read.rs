@@ -9,13 +9,13 @@ use super::follow::{Watch, identity};
 use super::input::Input;
 use super::lanes::Lane;
 use super::lines::{Ends, Filled, Framing, Lines, Position, Tail};
-use crate::connect::decode::{Decode, Format, Stopped};
+use crate::connect::decode::{Decode, InputFormat, Stopped};
 use crate::connect::malformed::{Malformed, Place};
 use crate::connect::{Polled, Reader, Wake};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Reads one partition.
-pub(crate) struct FileReader<F: Format> {
+pub(crate) struct FileReader<F: InputFormat> {
     lane: Lane,
     format: F,
     settings: Settings,
@@ -55,7 +55,7 @@ struct Head {
     line: Vec<u8>,
 }
 
-impl<F: Format> FileReader<F> {
+impl<F: InputFormat> FileReader<F> {
     /// Opens a lane at its beginning or at a saved position.
     pub(crate) fn open(
         lane: Lane,
@@ -127,7 +127,7 @@ impl<F: Format> FileReader<F> {
             input => input?,
         };
         let mut begin = Vec::new();
-        let mut input = input.take(self.settings.longest as u64 + 4);
+        let mut input = input.take((self.settings.longest as u64).saturating_add(5));
         let enough = |begin: &[u8]| !self.format.needs_first_line() || begin.contains(&b'\n');
         let mut chunk = [0; 4096];
         while begin.len() < MARK.len() || !enough(&begin) {
@@ -136,6 +136,12 @@ impl<F: Format> FileReader<F> {
                 break;
             }
             begin.extend_from_slice(&chunk[..count]);
+        }
+        let longest = self.settings.longest;
+        if !enough(&begin) && begin.len() > longest + MARK.len() {
+            let message =
+                format!("the first line is longer than {longest} bytes: see longest_line");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
         }
         if growing && !enough(&begin) {
             return Ok(None);
@@ -218,7 +224,7 @@ fn line_of(path: &str, offset: u64) -> Option<u64> {
     before.ok().map(|lines| lines + 1)
 }
 
-impl<F: Format> Reader for FileReader<F> {
+impl<F: InputFormat> Reader for FileReader<F> {
     type Record = F::Record;
 
     fn poll(&mut self, most: usize, records: &mut Vec<F::Record>) -> Result<Polled> {

@@ -9,11 +9,11 @@ use proptest::prelude::*;
 use serde::Deserialize;
 
 use super::Files;
-use crate::connect::{Format, OnMalformed, Polled, Source, csv, jsonl, text};
+use crate::connect::{InputFormat, OnMalformed, Polled, Source, csv, jsonl, text};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Reads a partition from a position, at most `most` records at a time, to its end.
-fn drain<F: Format>(
+fn drain<F: InputFormat>(
     source: &Files<F>,
     partition: &str,
     from: Option<&[u8]>,
@@ -32,7 +32,7 @@ fn drain<F: Format>(
     panic!("{partition} does not end");
 }
 
-fn read<F: Format>(source: &Files<F>, lanes: usize) -> Result<(Vec<F::Record>, u64)> {
+fn read<F: InputFormat>(source: &Files<F>, lanes: usize) -> Result<(Vec<F::Record>, u64)> {
     let (mut records, mut malformed) = (Vec::new(), 0);
     for partition in source.partitions(lanes)? {
         let (more, skipped) = drain(source, &partition, None, 1000)?;
@@ -107,7 +107,12 @@ mod lanes {
     }
 
     /// Restarting after each poll neither loses nor repeats a record.
-    fn restarts(source: &Files<crate::connect::Text>, name: &str, all: &[String], most: usize) {
+    fn restarts(
+        source: &Files<crate::connect::TextInput>,
+        name: &str,
+        all: &[String],
+        most: usize,
+    ) {
         let mut reader = source.open(name, None, Arc::new(|| ())).unwrap();
         let mut before = Vec::new();
         loop {
@@ -241,7 +246,7 @@ mod choosing {
 
     #[test]
     fn contradictory_settings_are_refused_by_name() {
-        let check = |source: Files<crate::connect::Csv<Trade>>, word: &str| {
+        let check = |source: Files<crate::connect::CsvInput<Trade>>, word: &str| {
             let error = error(source.partitions(1));
             assert_eq!(error.kind(), ErrorKind::Setting);
             assert!(error.to_string().contains(word), "{error}");
@@ -308,7 +313,7 @@ mod malformed {
 
     #[test]
     fn empty_files_have_no_records() {
-        for bytes in ["", "\u{feff}", HEADER, "at,symbol,price", "\n"] {
+        for bytes in ["", "\u{feff}", HEADER, "at,symbol,price"] {
             assert_eq!(trades(bytes).unwrap(), (vec![], 0), "{bytes:?}");
         }
         let folder = folder();
@@ -399,6 +404,15 @@ mod malformed {
     }
 
     #[test]
+    fn a_header_may_have_the_longest_length_and_no_more() {
+        let folder = folder();
+        let path = file(folder.path(), "t.csv", format!("\u{feff}{HEADER}1,a,1\n"));
+        assert_eq!(read(&csv::<Trade>(&path).longest_line(15), 1).unwrap().0.len(), 1);
+        let error = error(read(&csv::<Trade>(&path).longest_line(5), 1));
+        assert!(format!("{error:#}").contains("t.csv: the first line is longer than 5 bytes"));
+    }
+
+    #[test]
     fn a_restart_while_a_long_line_is_dropped_loses_and_repeats_none() {
         let folder = folder();
         let path = file(folder.path(), "t", format!("a\n{}\nb\nc\n", "x".repeat(60)));
@@ -427,6 +441,7 @@ mod malformed {
         };
         check("at,price\n1,2\n", "has no column `symbol`; its columns are at, price");
         check("at,symbol,at,price\n1,a,1,1\n", "the header has the column `at` twice");
+        check("\nat,symbol,price\n", "the header is an empty line");
         check("at,\"symbol\n", "a quoted name in the header does not end");
     }
 
@@ -495,8 +510,11 @@ mod records {
     use super::*;
     use std::collections::BTreeMap;
 
-    fn check<T>(source: impl FnOnce(&str) -> Files<crate::connect::Csv<T>>, bytes: &str, to: &[T])
-    where
+    fn check<T>(
+        source: impl FnOnce(&str) -> Files<crate::connect::CsvInput<T>>,
+        bytes: &str,
+        to: &[T],
+    ) where
         T: serde::de::DeserializeOwned + PartialEq + std::fmt::Debug + 'static,
     {
         let folder = folder();
@@ -586,9 +604,9 @@ mod records {
 
     #[test]
     fn quoted_fields_may_span_lines_if_said_so() {
-        let bytes = "x,y\n1,\"a\nb\"\n2,c\n\n3,\"\"\"\r\n\"\r\n4,d";
+        let bytes = "x,y\n1,\"a\n\nb\"\n2,c\n\n3,\"\"\"\r\n\"\r\n4,d";
         let expected =
-            [(1, "a\nb"), (2, "c"), (3, "\"\r\n"), (4, "d")].map(|(x, y)| (x, y.to_owned()));
+            [(1, "a\n\nb"), (2, "c"), (3, "\"\r\n"), (4, "d")].map(|(x, y)| (x, y.to_owned()));
         let folder = folder();
         let path = file(folder.path(), "t.csv", bytes);
         for chunk in (1..40).chain([1000]) {
