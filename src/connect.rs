@@ -45,8 +45,8 @@ pub use roll::Roll;
 pub use sink_collect::{Collected, collect};
 pub use sink_files::{FileSink, to_csv, to_files, to_jsonl, to_text};
 pub use sink_stdout::{StdoutSink, to_stdout, to_stdout_jsonl};
-pub use write_csv::Csv as CsvRows;
-pub use write_format::{Format as RowFormat, JsonLines, TextLines};
+pub use write_csv::CsvOutput;
+pub use write_format::{JsonlOutput, OutputFormat, TextOutput};
 
 /// A place that records come from.
 ///

@@ -30,3 +30,19 @@ fn a_bounded_job_ends_with_every_window_fired() {
         assert_eq!((seen.rows_in(), seen.rows_out()), (1_000, 30));
     }
 }
+
+#[test]
+fn what_operators_hold_is_dropped_when_the_job_has_ended() {
+    use std::sync::Arc;
+    let held = Arc::new(());
+    let lent = Arc::clone(&held);
+    Job::new("test", Settings::default().workers(2).quiet())
+        .run(move |flow| {
+            let lent = Arc::clone(&lent);
+            let numbers = flow.read(iterate(|| 0..10u64))?;
+            _ = numbers.inspect(move |_| assert!(Arc::strong_count(&lent) > 1));
+            Ok(())
+        })
+        .expect("the job runs");
+    assert_eq!(Arc::strong_count(&held), 1);
+}

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::roll::{Roll, Rolling};
-use super::write_csv::Csv;
-use super::write_format::{Format, JsonLines, TextLines};
+use super::write_csv::CsvOutput;
+use super::write_format::{OutputFormat, JsonlOutput, TextOutput};
 use super::write_guard::Guarded;
 use super::write_names::PartNames;
 use super::write_parts::{Existing, FolderBy, PartSettings, PartWriter};
@@ -19,7 +19,7 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// Writes records as CSV to a folder, or to one file with [`single_file`](FileSink::single_file).
 ///
-/// The header names the fields of the record, see [`Csv`].
+/// The header names the fields of the record, see [`CsvOutput`].
 ///
 /// # Example
 ///
@@ -45,22 +45,22 @@ use crate::error::{Error, ErrorKind, Result};
 /// assert_eq!(written, "ad,clicks\n7,0.25\n");
 /// # Ok::<(), tidemill::Error>(())
 /// ```
-pub fn to_csv<T: Serialize + Send + 'static>(path: impl Into<PathBuf>) -> FileSink<T, Csv> {
-    to_files(path, Csv::default())
+pub fn to_csv<T: Serialize + Send + 'static>(path: impl Into<PathBuf>) -> FileSink<T, CsvOutput> {
+    to_files(path, CsvOutput::default())
 }
 
 /// Writes records as JSON, one in each line, to a folder or to one file.
-pub fn to_jsonl<T: Serialize + Send + 'static>(path: impl Into<PathBuf>) -> FileSink<T, JsonLines> {
-    to_files(path, JsonLines)
+pub fn to_jsonl<T: Serialize + Send + 'static>(path: impl Into<PathBuf>) -> FileSink<T, JsonlOutput> {
+    to_files(path, JsonlOutput)
 }
 
 /// Writes records as [`Display`] shows them, one in each line, to a folder or to one file.
-pub fn to_text<T: Display + Send + 'static>(path: impl Into<PathBuf>) -> FileSink<T, TextLines> {
-    to_files(path, TextLines)
+pub fn to_text<T: Display + Send + 'static>(path: impl Into<PathBuf>) -> FileSink<T, TextOutput> {
+    to_files(path, TextOutput)
 }
 
 /// Writes records in a format of the user's own to a folder or to one file.
-pub fn to_files<T: Send + 'static, F: Format<T>>(
+pub fn to_files<T: Send + 'static, F: OutputFormat<T>>(
     path: impl Into<PathBuf>,
     format: F,
 ) -> FileSink<T, F> {
@@ -185,7 +185,7 @@ impl<T, F> FileSink<T, F> {
     }
 }
 
-impl<T> FileSink<T, Csv> {
+impl<T> FileSink<T, CsvOutput> {
     /// What separates fields, a comma if nothing is said.
     #[must_use]
     pub fn delimiter(mut self, delimiter: u8) -> Self {
@@ -208,7 +208,7 @@ impl<T> FileSink<T, Csv> {
     }
 }
 
-impl<T: Send + 'static, F: Format<T>> FileSink<T, F> {
+impl<T: Send + 'static, F: OutputFormat<T>> FileSink<T, F> {
     /// Refuses settings that cannot work, alone or together.
     fn check(&self) -> Result<()> {
         self.format.check()?;
@@ -229,7 +229,7 @@ impl<T: Send + 'static, F: Format<T>> FileSink<T, F> {
     }
 }
 
-impl<T: Send + 'static, F: Format<T>> Sink for FileSink<T, F> {
+impl<T: Send + 'static, F: OutputFormat<T>> Sink for FileSink<T, F> {
     type Record = T;
 
     fn open(&self, worker: usize, peers: usize) -> Result<Box<dyn Writer<Record = T>>> {

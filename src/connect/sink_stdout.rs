@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 
 use serde::Serialize;
 
-use super::write_format::{Format, JsonLines, TextLines};
+use super::write_format::{OutputFormat, JsonlOutput, TextOutput};
 use super::write_guard::Guarded;
 use super::{Sink, Writer};
 use crate::error::{Error, ErrorKind, Result};
@@ -26,13 +26,13 @@ const PIECE: usize = 64 << 10;
 /// writer.close()?;
 /// # Ok::<(), tidemill::Error>(())
 /// ```
-pub fn to_stdout<T: Display + Send + 'static>() -> StdoutSink<T, TextLines> {
-    StdoutSink { format: TextLines, records: PhantomData }
+pub fn to_stdout<T: Display + Send + 'static>() -> StdoutSink<T, TextOutput> {
+    StdoutSink { format: TextOutput, records: PhantomData }
 }
 
 /// Prints records to standard output as JSON, one in each line.
-pub fn to_stdout_jsonl<T: Serialize + Send + 'static>() -> StdoutSink<T, JsonLines> {
-    StdoutSink { format: JsonLines, records: PhantomData }
+pub fn to_stdout_jsonl<T: Serialize + Send + 'static>() -> StdoutSink<T, JsonlOutput> {
+    StdoutSink { format: JsonlOutput, records: PhantomData }
 }
 
 /// Prints records: made by [`to_stdout`] and [`to_stdout_jsonl`].
@@ -48,7 +48,7 @@ pub struct StdoutSink<T, F> {
     records: PhantomData<fn(T)>,
 }
 
-impl<T: Send + 'static, F: Format<T>> Sink for StdoutSink<T, F> {
+impl<T: Send + 'static, F: OutputFormat<T>> Sink for StdoutSink<T, F> {
     type Record = T;
 
     fn open(&self, _: usize, _: usize) -> Result<Box<dyn Writer<Record = T>>> {
@@ -71,7 +71,7 @@ struct Lines<W, T, F> {
     records: PhantomData<fn(T)>,
 }
 
-impl<W: Write, T, F: Format<T>> Lines<W, T, F> {
+impl<W: Write, T, F: OutputFormat<T>> Lines<W, T, F> {
     fn new(out: W, format: F) -> Self {
         Self { out, format, buffer: Vec::new(), closed: false, records: PhantomData }
     }
@@ -92,7 +92,7 @@ impl<W: Write, T, F: Format<T>> Lines<W, T, F> {
     }
 }
 
-impl<W: Write + Send, T: Send, F: Format<T>> Writer for Lines<W, T, F> {
+impl<W: Write + Send, T: Send, F: OutputFormat<T>> Writer for Lines<W, T, F> {
     type Record = T;
 
     fn write(&mut self, records: &mut Vec<T>) -> Result<()> {
@@ -150,8 +150,8 @@ mod tests {
         }
     }
 
-    fn lines(room: usize, kind: io::ErrorKind) -> Lines<Failing, u32, TextLines> {
-        Lines::new(Failing(room, kind, Vec::new()), TextLines)
+    fn lines(room: usize, kind: io::ErrorKind) -> Lines<Failing, u32, TextOutput> {
+        Lines::new(Failing(room, kind, Vec::new()), TextOutput)
     }
 
     #[test]
@@ -174,7 +174,7 @@ mod tests {
                 Ok(())
             }
         }
-        let mut lines = Lines::new(Pieces(Vec::new()), TextLines);
+        let mut lines = Lines::new(Pieces(Vec::new()), TextOutput);
         lines.write(&mut (0..100_000).collect()).unwrap();
         assert!(lines.out.0.len() > 1);
         assert!(lines.out.0.iter().all(|piece| piece.ends_with(b"\n")));

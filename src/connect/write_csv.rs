@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::write_format::Format;
+use super::write_format::OutputFormat;
 use super::write_row::{RowError, Rows};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// names: their files have a header only if [`columns`](super::FileSink::columns) gives one.
 /// `None` is an empty field. Lists, maps and variants with fields are refused.
 #[derive(Clone, Debug)]
-pub struct Csv {
+pub struct CsvOutput {
     pub(crate) delimiter: u8,
     pub(crate) header: bool,
     /// The names the user gave.
@@ -22,13 +22,13 @@ pub struct Csv {
     width: Option<usize>,
 }
 
-impl Default for Csv {
+impl Default for CsvOutput {
     fn default() -> Self {
         Self { delimiter: b',', header: true, columns: None, rows: Rows::new(b','), width: None }
     }
 }
 
-impl Csv {
+impl CsvOutput {
     pub(crate) fn set_delimiter(&mut self, delimiter: u8) {
         self.delimiter = delimiter;
         self.rows = Rows::new(delimiter);
@@ -47,7 +47,7 @@ fn unwritable(cause: RowError) -> Error {
     Error::new(ErrorKind::Malformed, "a record cannot be written as CSV").because(cause)
 }
 
-impl<T: Serialize> Format<T> for Csv {
+impl<T: Serialize> OutputFormat<T> for CsvOutput {
     const EXTENSION: &'static str = "csv";
 
     fn check(&self) -> Result<()> {
@@ -97,16 +97,16 @@ mod tests {
     #[test]
     fn a_delimiter_that_fields_contain_is_refused() {
         for delimiter in [b'1', b'-', b'.', b'"', b'\n', b'e', 200] {
-            let mut csv = Csv::default();
+            let mut csv = CsvOutput::default();
             csv.set_delimiter(delimiter);
-            let refused = Format::<u8>::check(&csv).unwrap_err();
+            let refused = OutputFormat::<u8>::check(&csv).unwrap_err();
             assert_eq!(refused.kind(), ErrorKind::Setting);
         }
     }
 
     #[test]
     fn a_row_with_other_columns_than_the_first_is_an_error() {
-        let mut csv = Csv::default();
+        let mut csv = CsvOutput::default();
         let mut out = Vec::new();
         csv.record(&vec![1, 2], &mut out).unwrap();
         let error = csv.record(&vec![1, 2, 3], &mut out).unwrap_err();
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_header_is_quoted_as_rows_are() {
-        let mut csv = Csv { columns: Some(vec!["a,b".into(), "c".into()]), ..Csv::default() };
+        let mut csv = CsvOutput { columns: Some(vec!["a,b".into(), "c".into()]), ..CsvOutput::default() };
         let mut out = Vec::new();
         csv.begin(None::<&(u8, u8)>, &mut out).unwrap();
         assert_eq!(out, b"\"a,b\",c\n");

@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// How records become the bytes of a file.
 ///
 /// Each writer has a clone of its own, so a format may keep what it learned from earlier records.
-pub trait Format<T>: Clone + Send + Sync + 'static {
+pub trait OutputFormat<T>: Clone + Send + Sync + 'static {
     /// What the names of files in this format end with, without the dot.
     const EXTENSION: &'static str;
 
@@ -31,9 +31,9 @@ pub trait Format<T>: Clone + Send + Sync + 'static {
 
 /// One JSON value in each line.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct JsonLines;
+pub struct JsonlOutput;
 
-impl<T: Serialize> Format<T> for JsonLines {
+impl<T: Serialize> OutputFormat<T> for JsonlOutput {
     const EXTENSION: &'static str = "jsonl";
 
     fn record(&mut self, record: &T, out: &mut Vec<u8>) -> Result<()> {
@@ -48,9 +48,9 @@ impl<T: Serialize> Format<T> for JsonLines {
 /// One record in each line, as [`Display`] writes it. A record that writes line breaks of its own
 /// takes several lines.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct TextLines;
+pub struct TextOutput;
 
-impl<T: Display> Format<T> for TextLines {
+impl<T: Display> OutputFormat<T> for TextOutput {
     const EXTENSION: &'static str = "txt";
 
     fn record(&mut self, record: &T, out: &mut Vec<u8>) -> Result<()> {
@@ -70,21 +70,21 @@ mod tests {
     #[test]
     fn a_json_record_is_one_line_whatever_it_holds() {
         let mut out = Vec::new();
-        JsonLines.record(&("a\nb", Some(1.5)), &mut out).unwrap();
+        JsonlOutput.record(&("a\nb", Some(1.5)), &mut out).unwrap();
         assert_eq!(out, b"[\"a\\nb\",1.5]\n");
     }
 
     #[test]
     fn what_json_cannot_say_is_an_error() {
         let map = BTreeMap::from([((1, 2), 3)]);
-        let error = JsonLines.record(&map, &mut Vec::new()).unwrap_err();
+        let error = JsonlOutput.record(&map, &mut Vec::new()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Malformed);
     }
 
     #[test]
     fn text_is_what_display_writes() {
         let mut out = Vec::new();
-        TextLines.record(&1.25, &mut out).unwrap();
+        TextOutput.record(&1.25, &mut out).unwrap();
         assert_eq!(out, b"1.25\n");
     }
 }

@@ -15,7 +15,7 @@ use std::time::Instant;
 use super::Writer;
 use super::roll::Rolling;
 use super::write_file::{OutFile, make_folder, publish, remove, rename, sync_file, sync_folder};
-use super::write_format::Format;
+use super::write_format::OutputFormat;
 use super::write_names::{Found, PartNames, Place, Stage, safe_component};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -74,7 +74,7 @@ struct Part {
     used: u64,
 }
 
-impl<T, F: Format<T>> PartWriter<T, F> {
+impl<T, F: OutputFormat<T>> PartWriter<T, F> {
     /// Makes the folder. Earlier output is looked at with the first record, because a run that
     /// continues commits or aborts what it prepared before that.
     pub(crate) fn open(settings: PartSettings<T>, format: F) -> Result<Self> {
@@ -209,7 +209,7 @@ impl<T, F: Format<T>> PartWriter<T, F> {
     }
 }
 
-impl<T: Send, F: Format<T>> Writer for PartWriter<T, F> {
+impl<T: Send, F: OutputFormat<T>> Writer for PartWriter<T, F> {
     type Record = T;
 
     fn write(&mut self, records: &mut Vec<T>) -> Result<()> {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::Writer;
 use super::write_file::{OutFile, cannot, make_folder, publish, rename};
-use super::write_format::Format;
+use super::write_format::OutputFormat;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Writes one file.
@@ -24,7 +24,7 @@ pub(crate) struct SingleWriter<T, F> {
     records: PhantomData<fn(T)>,
 }
 
-impl<T, F: Format<T>> SingleWriter<T, F> {
+impl<T, F: OutputFormat<T>> SingleWriter<T, F> {
     pub(crate) fn open(path: PathBuf, format: F, overwrite: bool, buffer: usize) -> Result<Self> {
         let hidden = match path.metadata() {
             Ok(there) if there.is_dir() => {
@@ -87,7 +87,7 @@ fn hidden_name(path: &Path) -> Result<PathBuf> {
     Ok(path.with_file_name(hidden))
 }
 
-impl<T: Send, F: Format<T>> Writer for SingleWriter<T, F> {
+impl<T: Send, F: OutputFormat<T>> Writer for SingleWriter<T, F> {
     type Record = T;
 
     fn write(&mut self, records: &mut Vec<T>) -> Result<()> {

@@ -7,7 +7,7 @@ use std::time::Instant;
 use clap::Parser;
 use tidemill::connect::{Polled, Reader, Source, Wake, csv};
 use tidemill::prelude::{
-    Count, Disorder, EventTime, Events, Flow, Job, Pane, Read, Sliding, Sum, Tumbling, millis,
+    Count, Disorder, EventTime, Events, Job, Pane, Read, Sliding, Sum, Tumbling, millis,
 };
 use tidemill_experiments::answer::{Answer, Row, report};
 use tidemill_experiments::events::{DISORDER_MS, Event};
@@ -46,7 +46,7 @@ fn run(settings: &Settings) -> tidemill::Result<Answer> {
         _ = windows(events, &settings).inspect(move |_at, pane| {
             let (count, sum) = pane.value;
             let start_ms = pane.span.start().millis();
-            part.answer.add(&Row { key: pane.key, start_ms, count, sum });
+            part.add(&Row { key: pane.key, start_ms, count, sum });
         });
         Ok(())
     })?;
@@ -74,6 +74,12 @@ fn windows<'scope>(
 struct Part {
     answer: Answer,
     total: Arc<Mutex<Answer>>,
+}
+
+impl Part {
+    fn add(&mut self, row: &Row) {
+        self.answer.add(row);
+    }
 }
 
 impl Drop for Part {
