@@ -106,7 +106,7 @@ impl<D, R: Rule<D>> Desk<D, R> {
         self.counts.rows_in.add(records.len() as u64);
         let due = epoch == self.now && self.advancing.is_none() && self.budget > 0;
         if due && !self.waiting.contains_key(&epoch) {
-            self.fold(records.drain(..), ship);
+            self.fold(records, ship);
         } else {
             self.waiting.entry(epoch).or_default().push_back(std::mem::take(records));
         }
@@ -165,7 +165,7 @@ impl<D, R: Rule<D>> Desk<D, R> {
                 return false;
             }
             match waiting.pop_front() {
-                Some(records) => self.fold(records.into_iter(), ship),
+                Some(mut records) => self.fold(&mut records, ship),
                 None => _ = self.waiting.remove(&self.now),
             }
         }
@@ -174,11 +174,11 @@ impl<D, R: Rule<D>> Desk<D, R> {
 
     fn fold(
         &mut self,
-        records: impl ExactSizeIterator<Item = D>,
+        records: &mut Vec<D>,
         ship: &mut impl FnMut(&Held, &mut Outbox<R::Output, R::Side>),
     ) {
         self.budget = self.budget.saturating_sub(records.len());
-        for record in records {
+        for record in records.drain(..) {
             self.rule.accept(record, &mut self.out);
         }
         if self.out.full() {

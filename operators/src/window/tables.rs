@@ -32,7 +32,10 @@ pub(crate) struct Tables<K, V, A: Aggregate<V>> {
     /// The window of the last record; its table is not in `open`.
     span: Span,
     table: Table<K, A::State>,
-    /// The other open windows, by their last moment.
+    /// The window of the last record that was in another window than the one before it: records
+    /// around the end of a window go back and forth. Its table is not in `open` either.
+    other: (Span, Table<K, A::State>),
+    /// The further open windows, by their last moment.
     open: BTreeMap<EventTime, (Span, Table<K, A::State>)>,
     firing: Option<(Span, IntoIter<K, A::State>)>,
     /// Keys in the last window that fired: room to make in the next.
@@ -44,6 +47,7 @@ impl<K: Key, V: Value, A: Aggregate<V>> Tables<K, V, A> {
     pub(crate) fn new(windows: Tumbling, aggregate: A) -> Self {
         Self {
             span: windows.window_of(EventTime::default()),
+            other: (windows.window_of(EventTime::default()), Table::default()),
             windows,
             aggregate,
             table: Table::default(),
@@ -54,25 +58,43 @@ impl<K: Key, V: Value, A: Aggregate<V>> Tables<K, V, A> {
         }
     }
 
-    /// Makes the window `span` the one at hand.
+    /// Makes the window of the moment `at` the one at hand.
+    fn turn_to(&mut self, at: EventTime) {
+        std::mem::swap(&mut self.span, &mut self.other.0);
+        std::mem::swap(&mut self.table, &mut self.other.1);
+        if !self.span.contains(at) {
+            self.open_at(at);
+        }
+    }
+
+    /// Puts the window at hand aside, and takes that of the moment `at`.
     #[cold]
-    fn turn_to(&mut self, span: Span) {
+    fn open_at(&mut self, at: EventTime) {
+        let span = self.windows.window_of(at);
         let table = match self.open.remove(&span.last()) {
             Some((_, table)) => table,
             None => Table::with_capacity_and_hasher(self.expected, FixedState::default()),
         };
         let last = std::mem::replace(&mut self.span, span);
         let table = std::mem::replace(&mut self.table, table);
+        self.put_aside(last, table);
+    }
+
+    fn put_aside(&mut self, span: Span, table: Table<K, A::State>) {
         if !table.is_empty() {
-            self.open.insert(last.last(), (last, table));
+            self.open.insert(span.last(), (span, table));
         }
     }
 
     /// Takes out the earliest window that is complete.
     fn completed(&mut self) -> Option<(Span, Table<K, A::State>)> {
-        if !self.table.is_empty() && self.span.last() <= self.watermark {
+        if self.span.last() <= self.watermark {
             let table = std::mem::take(&mut self.table);
-            self.open.insert(self.span.last(), (self.span, table));
+            self.put_aside(self.span, table);
+        }
+        if self.other.0.last() <= self.watermark {
+            let table = std::mem::take(&mut self.other.1);
+            self.put_aside(self.other.0, table);
         }
         let entry = self.open.first_entry()?;
         (*entry.key() <= self.watermark).then(|| entry.remove())
@@ -88,7 +110,7 @@ impl<K: Key, V: Value, A: Aggregate<V>> Rule<Event<(K, V)>> for Tables<K, V, A> 
     fn accept(&mut self, record: Event<(K, V)>, out: &mut Outbox<Self::Output, Self::Side>) {
         let at = record.at;
         if !self.span.contains(at) {
-            self.turn_to(self.windows.window_of(at));
+            self.turn_to(at);
         }
         if self.span.last() <= self.watermark {
             out.side.push(record);
@@ -127,9 +149,9 @@ impl<K: Key, V: Value, A: Aggregate<V>> Rule<Event<(K, V)>> for Tables<K, V, A> 
     }
 
     fn save(&mut self, to: &mut dyn Snapshot<Self::Saved>) {
-        let at_hand = (&self.span, &self.table);
+        let at_hand = [(&self.span, &self.table), (&self.other.0, &self.other.1)];
         let open = self.open.values().map(|(span, table)| (span, table));
-        for (span, table) in open.chain([at_hand]) {
+        for (span, table) in open.chain(at_hand) {
             for (key, state) in table {
                 to.keyed(hash(key), (span.start(), key.clone(), state.clone()));
             }
@@ -137,8 +159,8 @@ impl<K: Key, V: Value, A: Aggregate<V>> Rule<Event<(K, V)>> for Tables<K, V, A> 
     }
 
     fn restore(&mut self, (start, key, state): Self::Saved) {
-        if self.span.start() != start {
-            self.turn_to(self.windows.window_of(start));
+        if !self.span.contains(start) {
+            self.turn_to(start);
         }
         self.table.insert(key, state);
     }
