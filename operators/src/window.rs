@@ -5,13 +5,14 @@ pub mod contents;
 pub mod evict;
 mod general;
 mod pane;
+mod slices;
 mod tables;
 pub mod trigger;
 mod verbs;
 
 pub use assign::{
-    Aligned, Assign, Count, CountSliding, CountTumbling, Cumulative, GapBy, Global, Refused, Session,
-    Sliding, Tumbling,
+    Aligned, Assign, Count, CountSliding, CountTumbling, Cumulative, GapBy, Global, Refused,
+    Session, Sliding, Tumbling,
 };
 pub use general::{General, Saved};
 pub use pane::Pane;

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::roll::{Roll, Rolling};
 use super::write_csv::CsvOutput;
-use super::write_format::{OutputFormat, JsonlOutput, TextOutput};
+use super::write_format::{JsonlOutput, OutputFormat, TextOutput};
 use super::write_guard::Guarded;
 use super::write_names::PartNames;
 use super::write_parts::{Existing, FolderBy, PartSettings, PartWriter};
@@ -50,7 +50,9 @@ pub fn to_csv<T: Serialize + Send + 'static>(path: impl Into<PathBuf>) -> FileSi
 }
 
 /// Writes records as JSON, one in each line, to a folder or to one file.
-pub fn to_jsonl<T: Serialize + Send + 'static>(path: impl Into<PathBuf>) -> FileSink<T, JsonlOutput> {
+pub fn to_jsonl<T: Serialize + Send + 'static>(
+    path: impl Into<PathBuf>,
+) -> FileSink<T, JsonlOutput> {
     to_files(path, JsonlOutput)
 }
 

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 
 use serde::Serialize;
 
-use super::write_format::{OutputFormat, JsonlOutput, TextOutput};
+use super::write_format::{JsonlOutput, OutputFormat, TextOutput};
 use super::write_guard::Guarded;
 use super::{Sink, Writer};
 use crate::error::{Error, ErrorKind, Result};

@@ -115,7 +115,8 @@ mod tests {
 
     #[test]
     fn a_header_is_quoted_as_rows_are() {
-        let mut csv = CsvOutput { columns: Some(vec!["a,b".into(), "c".into()]), ..CsvOutput::default() };
+        let mut csv =
+            CsvOutput { columns: Some(vec!["a,b".into(), "c".into()]), ..CsvOutput::default() };
         let mut out = Vec::new();
         csv.begin(None::<&(u8, u8)>, &mut out).unwrap();
         assert_eq!(out, b"\"a,b\",c\n");

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::contents::{Contents, Evicting, Folded, FoldedThen, Reduced, Whole};
 use super::evict::Evict;
+use super::slices::Slices;
 use super::tables::Tables;
 use super::trigger::{AtWatermark, Trigger};
 use super::{Aligned, Assign, General, Pane};
@@ -14,8 +15,12 @@ use crate::event::Event;
 use crate::events::Events;
 use crate::keyed::{Key, Keyed, Value};
 use crate::plan::Node;
+use crate::rule::Rule;
 use crate::stream::Stream;
 use crate::time::Span;
+
+/// Where windows cut into slices keep their state.
+const SLICED: &str = "aggregates per key and slice, until its last window fires";
 
 /// What is done with records that come too late for every window they belong to.
 type OnLate<'scope, K, V> = Box<dyn FnOnce(Stream<'scope, Event<(K, V)>>) + 'scope>;
@@ -131,13 +136,24 @@ impl<'scope, K: Key, V: Value, A: Assign<V>, T: Trigger<V>> Windowed<'scope, K, 
     pub fn aggregate<G: Aggregate<V>>(self, aggregate: G) -> Events<'scope, Pane<K, G::Output>> {
         let by_watermark = TypeId::of::<T>() == TypeId::of::<AtWatermark>();
         let aligned = self.assign.aligned().filter(|_| by_watermark && self.lateness.is_zero());
-        let Some(Aligned::Tumbling(windows)) = aligned else {
-            return self.general(Folded(aggregate));
-        };
-        let node = self.node("one aggregate per key and open window, until it fires");
-        let (panes, late) = self.keyed.rule(node, Tables::new(windows, aggregate));
-        hand_over(self.on_late, late);
-        panes
+        match aligned {
+            Some(Aligned::Tumbling(windows)) => {
+                let node = self.node("one aggregate per key and open window, until it fires");
+                self.fire(node, Tables::new(windows, aggregate))
+            }
+            Some(Aligned::Sliding(windows)) => {
+                let node = self.node(SLICED);
+                match Slices::sliding(windows, aggregate.clone()) {
+                    Some(slices) => self.fire(node, slices),
+                    None => self.general(Folded(aggregate)),
+                }
+            }
+            Some(Aligned::Cumulative(windows)) => {
+                let node = self.node(SLICED);
+                self.fire(node, Slices::cumulative(windows, aggregate))
+            }
+            None => self.general(Folded(aggregate)),
+        }
     }
 
     /// Gives the records of each window combined into one: `combine` folds the second into the
@@ -182,6 +198,15 @@ impl<'scope, K: Key, V: Value, A: Assign<V>, T: Trigger<V>> Windowed<'scope, K, 
         let name = self.name;
         let rule = General::new(self.assign, self.trigger, self.lateness, contents)
             .unwrap_or_else(|refused| panic!("operator `{name}`: {refused}"));
+        let (panes, late) = self.keyed.rule(node, rule);
+        hand_over(self.on_late, late);
+        panes
+    }
+
+    fn fire<O: 'static, R>(self, node: Node, rule: R) -> Events<'scope, O>
+    where
+        R: Rule<Event<(K, V)>, Output = Event<O>, Side = Event<(K, V)>>,
+    {
         let (panes, late) = self.keyed.rule(node, rule);
         hand_over(self.on_late, late);
         panes

@@ -153,6 +153,20 @@ impl Sliding {
     }
 }
 
+impl Sliding {
+    /// Size, slide and offset.
+    pub(crate) fn micros(&self) -> (i64, i64, i64) {
+        (self.size, self.slide, self.offset)
+    }
+}
+
+impl Cumulative {
+    /// Size, step and offset.
+    pub(crate) fn micros(&self) -> (i64, i64, i64) {
+        (self.size, self.step, self.offset)
+    }
+}
+
 impl<V> Assign<V> for Sliding {
     type Trigger = AtWatermark;
 

@@ -1,0 +1,74 @@
+//! A small number for each key that has state, so that states can lie in plain vectors.
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+
+use crate::keyed::Key;
+
+/// Keys and their places. A place is given again once nothing holds it.
+#[derive(Debug)]
+pub(super) struct Places<K> {
+    of: HashMap<K, u32, FixedState>,
+    keys: Vec<Option<K>>,
+    /// How many slices hold a state of each place.
+    held: Vec<u32>,
+    free: Vec<u32>,
+}
+
+impl<K> Default for Places<K> {
+    fn default() -> Self {
+        Self { of: HashMap::default(), keys: Vec::new(), held: Vec::new(), free: Vec::new() }
+    }
+}
+
+impl<K: Key> Places<K> {
+    /// The place of a key; a new one is to be [held](Self::hold) next.
+    #[inline]
+    pub(super) fn of(&mut self, key: K) -> u32 {
+        match self.of.get(&key) {
+            Some(place) => *place,
+            None => self.give(key),
+        }
+    }
+
+    #[cold]
+    fn give(&mut self, key: K) -> u32 {
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.keys.push(None);
+            self.held.push(0);
+            u32::try_from(self.keys.len() - 1).expect("fewer than 2^32 keys on a worker")
+        });
+        self.keys[place as usize] = Some(key.clone());
+        self.of.insert(key, place);
+        place
+    }
+
+    /// Notes that one more slice has a state of this place.
+    #[inline]
+    pub(super) fn hold(&mut self, place: u32) {
+        self.held[place as usize] += 1;
+    }
+
+    /// Notes that one less slice has a state of this place.
+    pub(super) fn release(&mut self, place: u32) {
+        let held = &mut self.held[place as usize];
+        *held -= 1;
+        if *held == 0
+            && let Some(key) = self.keys[place as usize].take()
+        {
+            self.of.remove(&key);
+            self.free.push(place);
+        }
+    }
+
+    /// The key of a place that is held.
+    #[inline]
+    pub(super) fn key(&self, place: usize) -> &K {
+        self.keys[place].as_ref().expect("a place with a state has a key")
+    }
+
+    /// One more than the greatest place there is.
+    pub(super) fn len(&self) -> usize {
+        self.keys.len()
+    }
+}

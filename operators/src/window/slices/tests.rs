@@ -1,0 +1,114 @@
+//! Slices and tables against the general rule, which other tests hold against models.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::aggregate::{Collect, Count};
+use crate::state::{decode, encode};
+use crate::window::contents::Folded;
+use crate::window::tables::Tables;
+use crate::window::{Assign, General, Tumbling};
+
+type Record = Event<(u8, i64)>;
+
+/// Records that come in one epoch, how far the watermark then moves, and whether to restart.
+type History = Vec<(Vec<(u8, i64)>, i64, bool)>;
+
+/// What a rule gave by the end of one epoch, in order of nothing.
+type Given<R> = Vec<(Vec<<R as Rule<Record>>::Output>, Vec<Record>)>;
+
+struct Entries<S>(Vec<S>);
+
+impl<S> Snapshot<S> for Entries<S> {
+    fn keyed(&mut self, _hash: u64, entry: S) {
+        self.0.push(entry);
+    }
+}
+
+fn run<R>(history: &History, fresh: impl Fn() -> R) -> Given<R>
+where
+    R: Rule<Record, Side = Record, Output: Ord + Debug>,
+{
+    let (mut rule, mut watermark) = (fresh(), i64::MIN);
+    let mut given = Vec::new();
+    for (records, step, restart) in history {
+        let mut out = Outbox::new();
+        for (place, &(key, at)) in records.iter().enumerate() {
+            let value = (key, at * 100 + place as i64);
+            rule.accept(Event::new(EventTime::from_micros(at), value), &mut out);
+        }
+        watermark = watermark.max(-70).saturating_add(*step);
+        while rule.advance(EventTime::from_micros(watermark), &mut out) == Advance::More {}
+        (out.main.sort(), out.side.sort());
+        given.push((out.main, out.side));
+        if *restart {
+            let mut entries = Entries(Vec::new());
+            rule.save(&mut entries);
+            rule = fresh();
+            rule.resume(EventTime::from_micros(watermark));
+            for entry in entries.0.iter().rev() {
+                rule.restore(decode(&encode(entry), "test"));
+            }
+        }
+    }
+    given
+}
+
+fn histories() -> impl Strategy<Value = History> {
+    let records = prop::collection::vec((0u8..4, -60i64..60), 0..12);
+    let step = prop_oneof![3 => 0i64..12, 1 => 12i64..40, 1 => Just(0)];
+    prop::collection::vec((records, step, prop::bool::weighted(0.2)), 1..20)
+}
+
+fn general<A: Assign<i64>>(
+    history: &History,
+    windows: A,
+) -> Vec<(Vec<Event<Pane<u8, (u64, Vec<i64>)>>>, Vec<Record>)>
+where
+    A: Clone,
+{
+    run(history, || {
+        let trigger = windows.trigger();
+        let contents = Folded((Count, Collect::of(|it: &i64| *it)));
+        General::new(windows.clone(), trigger, Duration::ZERO, contents).expect("a good setting")
+    })
+}
+
+const MICROS: fn(u64) -> Duration = Duration::from_micros;
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn slices_do_what_the_general_rule_does_for_sliding_windows(
+        history in histories(), slide in 1u64..12, more in 0u64..20, offset in 0u64..9,
+    ) {
+        let windows = Sliding::new(MICROS(slide + more), MICROS(slide)).offset(MICROS(offset));
+        let contents = || (Count, Collect::of(|it: &i64| *it));
+        let ours = run(&history, || Slices::sliding(windows, contents()).expect("no gaps"));
+        prop_assert_eq!(ours, general(&history, windows));
+    }
+
+    #[test]
+    fn slices_do_what_the_general_rule_does_for_cumulative_windows(
+        history in histories(), step in 1u64..12, steps in 1u64..8, offset in 0u64..9,
+    ) {
+        let windows = Cumulative::new(MICROS(step * steps), MICROS(step)).offset(MICROS(offset));
+        let contents = || (Count, Collect::of(|it: &i64| *it));
+        let ours = run(&history, || Slices::cumulative(windows, contents()));
+        prop_assert_eq!(ours, general(&history, windows));
+    }
+
+    #[test]
+    fn tables_do_what_the_general_rule_does_for_tumbling_windows(
+        history in histories(), size in 1u64..30, offset in 0u64..9,
+    ) {
+        let windows = Tumbling::new(MICROS(size)).offset(MICROS(offset));
+        let contents = || (Count, Collect::of(|it: &i64| *it));
+        let ours = run(&history, || Tables::new(windows, contents()));
+        prop_assert_eq!(ours, general(&history, windows));
+    }
+}
