@@ -18,11 +18,9 @@ mod calendar;
 mod places;
 mod stacks;
 
-use std::collections::BTreeMap;
-
 use self::calendar::Calendar;
 use self::places::Places;
-use self::stacks::Stacks;
+use self::stacks::{Closed, Stacks};
 use super::{Cumulative, Pane, Sliding};
 use crate::aggregate::Aggregate;
 use crate::event::Event;
@@ -44,49 +42,49 @@ pub(crate) struct Slices<K, V, A: Aggregate<V>> {
     /// Slices that were in no firing yet, in order: the state of each place.
     open: Vec<(i64, Open<A::State>)>,
     /// Slices that were: places and states, a place more than once if records came late.
-    closed: BTreeMap<i64, Vec<(u32, A::State)>>,
+    closed: Closed<A::State>,
     stacks: Stacks<A::State>,
     /// The window that fires, and the place that is next.
     firing: Option<(Span, usize)>,
     /// The first window that has not fired.
     next: i64,
     watermark: EventTime,
-    /// Room that closed slices left.
+    /// Room that slices left.
     spare: Vec<Open<A::State>>,
+    spare_states: Vec<Vec<(u32, A::State)>>,
 }
 
 /// A slice that records are folded into.
 struct Open<S> {
-    states: Vec<Option<S>>,
-    /// The places with a state.
-    touched: Vec<u32>,
+    /// Where each place's state is, plus one.
+    at: Vec<u32>,
+    /// Places and their states.
+    states: Vec<(u32, S)>,
 }
 
 impl<S> Default for Open<S> {
     fn default() -> Self {
-        Self { states: Vec::new(), touched: Vec::new() }
+        Self { at: Vec::new(), states: Vec::new() }
     }
 }
 
 impl<S> Open<S> {
-    /// The state of a place.
+    /// The state of a place out of `places`.
     #[inline]
-    fn state<K: Key, V, A: Aggregate<V, State = S>>(
-        &mut self,
-        place: u32,
-        places: &mut Places<K>,
-        aggregate: &A,
-    ) -> &mut S {
-        let at = place as usize;
-        if self.states.len() <= at {
-            self.states.resize_with(places.len(), || None);
+    fn state(&mut self, place: u32, places: usize, start: impl FnOnce() -> S) -> &mut S {
+        if self.at.len() <= place as usize {
+            self.at.resize(places, 0);
         }
-        let state = &mut self.states[at];
-        if state.is_none() {
-            self.touched.push(place);
-            places.hold(place);
+        let at = &mut self.at[place as usize];
+        if *at == 0 {
+            self.states.push((place, start()));
+            *at = self.states.len() as u32;
         }
-        state.get_or_insert_with(|| aggregate.start())
+        &mut self.states[*at as usize - 1].1
+    }
+
+    fn has(&self, place: u32) -> bool {
+        self.at.get(place as usize).is_some_and(|at| *at != 0)
     }
 }
 
@@ -110,12 +108,13 @@ impl<K: Key, V: Value, A: Aggregate<V>> Slices<K, V, A> {
             number,
             hand: None,
             open: Vec::new(),
-            closed: BTreeMap::new(),
+            closed: Closed::new(),
             stacks: Stacks::default(),
             firing: None,
             next: i64::MIN,
             watermark: EventTime::MIN,
             spare: Vec::new(),
+            spare_states: Vec::new(),
         }
     }
 
@@ -174,11 +173,12 @@ impl<K: Key, V: Value, A: Aggregate<V>> Slices<K, V, A> {
     }
 
     fn close(&mut self, number: i64, mut open: Open<A::State>) {
-        let closed = self.closed.entry(number).or_default();
-        for place in open.touched.drain(..) {
-            let state = open.states[place as usize].take().expect("a touched place has a state");
-            closed.push((place, state));
+        for (place, _) in &open.states {
+            open.at[*place as usize] = 0;
+            self.places.hold(*place);
         }
+        let states = self.spare_states.pop().unwrap_or_default();
+        self.closed.insert(number, std::mem::replace(&mut open.states, states));
         self.spare.push(open);
     }
 
@@ -189,10 +189,14 @@ impl<K: Key, V: Value, A: Aggregate<V>> Slices<K, V, A> {
         while let Some((&number, _)) = self.closed.first_key_value()
             && number < needed
         {
-            let (_, states) = self.closed.pop_first().expect("it was just seen");
-            // The stacks may still hold it; they let go of it when they turn to the next window.
-            self.stacks.leave(number);
-            states.iter().for_each(|(place, _)| self.places.release(*place));
+            // The back may still hold it; it is made anew before the next window.
+            self.stacks.leave(number, &self.closed);
+            let (_, mut states) = self.closed.pop_first().expect("it was just seen");
+            for (place, _) in states.drain(..) {
+                let open = &self.open;
+                self.places.release(place, || open.iter().any(|(_, open)| open.has(place)));
+            }
+            self.spare_states.push(states);
         }
     }
 
@@ -249,7 +253,8 @@ impl<K: Key, V: Value, A: Aggregate<V>> Rule<Event<(K, V)>> for Slices<K, V, A> 
         }
         let hand = self.hand.unwrap_or_else(|| self.open(self.number));
         self.hand = Some(hand);
-        let state = self.open[hand].1.state(place, &mut self.places, &self.aggregate);
+        let start = || self.aggregate.start();
+        let state = self.open[hand].1.state(place, self.places.len(), start);
         self.aggregate.add(state, at, &value);
     }
 
@@ -286,10 +291,7 @@ impl<K: Key, V: Value, A: Aggregate<V>> Rule<Event<(K, V)>> for Slices<K, V, A> 
             states.iter().for_each(|(place, state)| keep(*number, *place, state));
         }
         for (number, open) in &self.open {
-            for place in &open.touched {
-                let state = open.states[*place as usize].as_ref();
-                keep(*number, *place, state.expect("a touched place has a state"));
-            }
+            open.states.iter().for_each(|(place, state)| keep(*number, *place, state));
         }
     }
 
@@ -297,7 +299,8 @@ impl<K: Key, V: Value, A: Aggregate<V>> Rule<Event<(K, V)>> for Slices<K, V, A> 
         let place = self.places.of(key);
         let at = self.open(number);
         self.hand = None;
-        let state = self.open[at].1.state(place, &mut self.places, &self.aggregate);
+        let start = || self.aggregate.start();
+        let state = self.open[at].1.state(place, self.places.len(), start);
         self.aggregate.merge(state, &saved);
     }
 

@@ -10,7 +10,7 @@ use crate::keyed::Key;
 pub(super) struct Places<K> {
     of: HashMap<K, u32, FixedState>,
     keys: Vec<Option<K>>,
-    /// How many slices hold a state of each place.
+    /// How many closed slices hold a state of each place.
     held: Vec<u32>,
     free: Vec<u32>,
 }
@@ -22,7 +22,7 @@ impl<K> Default for Places<K> {
 }
 
 impl<K: Key> Places<K> {
-    /// The place of a key; a new one is to be [held](Self::hold) next.
+    /// The place of a key, which a slice is to have a state of next.
     #[inline]
     pub(super) fn of(&mut self, key: K) -> u32 {
         match self.of.get(&key) {
@@ -43,17 +43,19 @@ impl<K: Key> Places<K> {
         place
     }
 
-    /// Notes that one more slice has a state of this place.
+    /// Notes that one more closed slice has a state of this place.
     #[inline]
     pub(super) fn hold(&mut self, place: u32) {
         self.held[place as usize] += 1;
     }
 
-    /// Notes that one less slice has a state of this place.
-    pub(super) fn release(&mut self, place: u32) {
+    /// Notes that one less closed slice has a state of this place; `open` says whether an open one
+    /// has.
+    pub(super) fn release(&mut self, place: u32, open: impl FnOnce() -> bool) {
         let held = &mut self.held[place as usize];
         *held -= 1;
         if *held == 0
+            && !open()
             && let Some(key) = self.keys[place as usize].take()
         {
             self.of.remove(&key);

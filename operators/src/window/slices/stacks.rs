@@ -12,8 +12,11 @@ use std::ops::RangeInclusive;
 #[derive(Debug)]
 pub(super) struct Stacks<S> {
     front: Vec<Option<S>>,
-    /// For each slice of the front, oldest first: its number and what it changed.
-    undo: VecDeque<(i64, Vec<(u32, Option<S>)>)>,
+    /// For each slice of the front, oldest first: its number, and what the place of each of its
+    /// states was before.
+    undo: VecDeque<(i64, Vec<Option<S>>)>,
+    /// Room that slices left.
+    spare: Vec<Vec<Option<S>>>,
     back: Vec<Option<S>>,
     /// The places with a state in the back.
     touched: Vec<u32>,
@@ -28,6 +31,7 @@ impl<S> Default for Stacks<S> {
         Self {
             front: Vec::new(),
             undo: VecDeque::new(),
+            spare: Vec::new(),
             back: Vec::new(),
             touched: Vec::new(),
             held: None,
@@ -37,7 +41,7 @@ impl<S> Default for Stacks<S> {
 }
 
 /// The slices outside the stacks: places and states by number.
-type Closed<S> = BTreeMap<i64, Vec<(u32, S)>>;
+pub(super) type Closed<S> = BTreeMap<i64, Vec<(u32, S)>>;
 
 impl<S: Clone> Stacks<S> {
     /// The aggregates of a place in the front and in the back.
@@ -61,12 +65,7 @@ impl<S: Clone> Stacks<S> {
     ) {
         self.front.resize_with(places, || None);
         self.back.resize_with(places, || None);
-        while self.undo.front().is_some_and(|(number, _)| number < slices.start()) {
-            let (_, changes) = self.undo.pop_front().expect("it was just seen");
-            for (place, before) in changes.into_iter().rev() {
-                self.front[place as usize] = before;
-            }
-        }
+        self.leave(slices.start().saturating_sub(1), closed);
         let entered = self.held.as_ref().map_or(i64::MIN, |held| held.end().saturating_add(1));
         let back = self.back_from();
         if self.stale || self.undo.is_empty() && back.is_some_and(|first| first < *slices.start()) {
@@ -95,10 +94,9 @@ impl<S: Clone> Stacks<S> {
         closed: &Closed<S>,
         merge: &impl Fn(&mut S, &S),
     ) {
-        if self.stale {
+        if std::mem::take(&mut self.stale) {
             self.front.iter_mut().for_each(|it| *it = None);
             self.undo.clear();
-            self.stale = false;
         }
         for place in self.touched.drain(..) {
             self.back[place as usize] = None;
@@ -114,10 +112,11 @@ impl<S: Clone> Stacks<S> {
                 if let Some(younger) = top.as_ref() {
                     merge(&mut sum, younger);
                 }
-                (*place, top.replace(sum))
+                top.replace(sum)
             };
-            let changes = states.iter().map(change).collect();
-            self.undo.push_front((*number, changes));
+            let mut before = self.spare.pop().unwrap_or_default();
+            before.extend(states.iter().map(change));
+            self.undo.push_front((*number, before));
         }
     }
 
@@ -145,13 +144,17 @@ impl<S: Clone> Stacks<S> {
         self.push_back(place, state, &merge);
     }
 
-    /// Undoes a slice that is about to be freed, if the front holds it.
-    pub(super) fn leave(&mut self, slice: i64) {
+    /// Undoes the slices of the front up to and with one: they leave the window.
+    pub(super) fn leave(&mut self, slice: i64, closed: &Closed<S>) {
         while self.undo.front().is_some_and(|(number, _)| *number <= slice) {
-            let (_, changes) = self.undo.pop_front().expect("it was just seen");
-            for (place, before) in changes.into_iter().rev() {
-                self.front[place as usize] = before;
+            let (number, mut before) = self.undo.pop_front().expect("it was just seen");
+            let states = closed.get(&number).expect("a slice of the front is not freed");
+            // States that came late stand behind those that were there when the slice was added.
+            let states = &states[..before.len()];
+            for ((place, _), before) in states.iter().zip(before.drain(..)).rev() {
+                self.front[*place as usize] = before;
             }
+            self.spare.push(before);
         }
     }
 }
