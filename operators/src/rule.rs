@@ -27,6 +27,15 @@ pub trait Rule<D>: 'static {
     /// Takes one record.
     fn accept(&mut self, record: D, out: &mut Outbox<Self::Output, Self::Side>);
 
+    /// Takes all of `records`, in order: what the wiring calls. A rule whose state is larger than the
+    /// caches of a processor can look several records ahead here.
+    #[inline]
+    fn accept_all(&mut self, records: &mut Vec<D>, out: &mut Outbox<Self::Output, Self::Side>) {
+        for record in records.drain(..) {
+            self.accept(record, out);
+        }
+    }
+
     /// Emits what the watermark completes. The watermark never goes back.
     ///
     /// A rule with much to emit stops once the outbox is [full](Outbox::full) and returns

@@ -178,9 +178,7 @@ impl<D, R: Rule<D>> Desk<D, R> {
         ship: &mut impl FnMut(&Held, &mut Outbox<R::Output, R::Side>),
     ) {
         self.budget = self.budget.saturating_sub(records.len());
-        for record in records.drain(..) {
-            self.rule.accept(record, &mut self.out);
-        }
+        self.rule.accept_all(records, &mut self.out);
         if self.out.full() {
             self.emit(ship);
         }

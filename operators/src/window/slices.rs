@@ -37,8 +37,6 @@ pub(crate) struct Slices<K, V, A: Aggregate<V>> {
     /// The slice of the last record, and its moments.
     number: i64,
     span: Span,
-    /// Where the slice of the last record is among the open ones, if it is.
-    hand: Option<usize>,
     /// Slices that were in no firing yet, in order: the state of each place.
     open: Vec<(i64, Open<A::State>)>,
     /// Slices that were: places and states, a place more than once if records came late.
@@ -52,10 +50,19 @@ pub(crate) struct Slices<K, V, A: Aggregate<V>> {
     /// Room that slices left.
     spare: Vec<Open<A::State>>,
     spare_states: Vec<Vec<(u32, A::State)>>,
+    sorted: Vec<Sorted<V>>,
+    known: Vec<(usize, u32)>,
 }
+
+/// Records that are looked up before any of them is folded.
+const AHEAD: usize = 64;
+
+/// The slice, the place and the rest of a record.
+type Sorted<V> = (i64, u32, Event<V>);
 
 /// A slice that records are folded into.
 struct Open<S> {
+    span: Span,
     /// Where each place's state is, plus one.
     at: Vec<u32>,
     /// Places and their states.
@@ -64,7 +71,7 @@ struct Open<S> {
 
 impl<S> Default for Open<S> {
     fn default() -> Self {
-        Self { at: Vec::new(), states: Vec::new() }
+        Self { span: Span::ALWAYS, at: Vec::new(), states: Vec::new() }
     }
 }
 
@@ -81,6 +88,15 @@ impl<S> Open<S> {
             *at = self.states.len() as u32;
         }
         &mut self.states[*at as usize - 1].1
+    }
+
+    /// Where the state of a place is, plus one; 0 if there is none.
+    #[inline]
+    fn at(&mut self, place: u32, places: usize) -> u32 {
+        if self.at.len() <= place as usize {
+            self.at.resize(places, 0);
+        }
+        self.at[place as usize]
     }
 
     fn has(&self, place: u32) -> bool {
@@ -106,7 +122,6 @@ impl<K: Key, V: Value, A: Aggregate<V>> Slices<K, V, A> {
             calendar,
             places: Places::default(),
             number,
-            hand: None,
             open: Vec::new(),
             closed: Closed::new(),
             stacks: Stacks::default(),
@@ -115,6 +130,63 @@ impl<K: Key, V: Value, A: Aggregate<V>> Slices<K, V, A> {
             watermark: EventTime::MIN,
             spare: Vec::new(),
             spare_states: Vec::new(),
+            sorted: Vec::new(),
+            known: Vec::new(),
+        }
+    }
+
+    /// Finds the slice and the place of a record, unless it is late: then it is dealt with.
+    #[inline]
+    fn sort(
+        &mut self,
+        record: Event<(K, V)>,
+        out: &mut Outbox<Event<Pane<K, A::Output>>, Event<(K, V)>>,
+    ) -> Option<Sorted<V>> {
+        let at = record.at;
+        if !self.span.contains(at) {
+            self.turn_to(at);
+        }
+        let complete = self.span.last() <= self.watermark;
+        if complete && self.late() {
+            out.side.push(record);
+            return None;
+        }
+        let (key, value) = record.value;
+        let place = self.places.of(key);
+        if complete && self.number <= self.stacks.newest() {
+            self.add_late(place, at, &value);
+            return None;
+        }
+        Some((self.number, place, Event { at, value }))
+    }
+
+    /// Folds records whose slices and places are known.
+    fn fold(&mut self, sorted: &mut Vec<Sorted<V>>, known: &mut Vec<(usize, u32)>) {
+        // All slices are opened before it is noted where they are: opening one moves others.
+        let (mut number, mut hand) = (None, 0);
+        for (slice, ..) in sorted.iter() {
+            if number.replace(*slice) != Some(*slice) {
+                self.open(*slice);
+            }
+        }
+        number = None;
+        for (slice, place, _) in sorted.iter() {
+            if number.replace(*slice) != Some(*slice) {
+                hand = self.open(*slice);
+            }
+            known.push((hand, self.open[hand].1.at(*place, self.places.len())));
+        }
+        let start = || self.aggregate.start();
+        for ((_, place, Event { at, value }), (hand, known)) in
+            sorted.drain(..).zip(known.drain(..))
+        {
+            let open = &mut self.open[hand].1;
+            let state = match known {
+                // A record just before may have been the first of its key.
+                0 => open.state(place, self.places.len(), start),
+                at => &mut open.states[at as usize - 1].1,
+            };
+            self.aggregate.add(state, at, &value);
         }
     }
 
@@ -123,13 +195,28 @@ impl<K: Key, V: Value, A: Aggregate<V>> Slices<K, V, A> {
         self.calendar.window(self.calendar.last_window(self.number)).last() <= self.watermark
     }
 
+    /// Makes the slice of the moment `at` the one at hand.
+    #[inline]
+    fn turn_to(&mut self, at: EventTime) {
+        // Records out of order go back and forth between the youngest slices: no arithmetic then.
+        let mut young = self.open.iter().rev().take(4);
+        if let Some((number, open)) = young.find(|(_, open)| open.span.contains(at)) {
+            (self.number, self.span) = (*number, open.span);
+            return;
+        }
+        self.number = self.calendar.slice_of(at);
+        self.span = self.calendar.slice(self.number);
+    }
+
     /// Where a slice is among the open ones; it is opened if need be.
-    #[cold]
+    #[inline]
     fn open(&mut self, number: i64) -> usize {
         match self.open.binary_search_by_key(&number, |(it, _)| *it) {
             Ok(at) => at,
             Err(at) => {
-                self.open.insert(at, (number, self.spare.pop().unwrap_or_default()));
+                let mut open = self.spare.pop().unwrap_or_default();
+                open.span = self.calendar.slice(number);
+                self.open.insert(at, (number, open));
                 at
             }
         }
@@ -166,7 +253,6 @@ impl<K: Key, V: Value, A: Aggregate<V>> Slices<K, V, A> {
         for (number, open) in self.open.drain(..complete).collect::<Vec<_>>() {
             self.close(number, open);
         }
-        self.hand = None;
         let merge = |into: &mut _, from: &_| self.aggregate.merge(into, from);
         self.stacks.turn_to(slices, self.places.len(), &self.closed, merge);
         Some(span)
@@ -233,29 +319,33 @@ impl<K: Key, V: Value, A: Aggregate<V>> Rule<Event<(K, V)>> for Slices<K, V, A> 
     type Side = Event<(K, V)>;
     type Saved = (i64, K, A::State);
 
-    #[inline]
     fn accept(&mut self, record: Event<(K, V)>, out: &mut Outbox<Self::Output, Self::Side>) {
-        let at = record.at;
-        if !self.span.contains(at) {
-            self.number = self.calendar.slice_of(at);
-            self.span = self.calendar.slice(self.number);
-            self.hand = None;
+        if let Some((number, place, Event { at, value })) = self.sort(record, out) {
+            let hand = self.open(number);
+            let start = || self.aggregate.start();
+            let state = self.open[hand].1.state(place, self.places.len(), start);
+            self.aggregate.add(state, at, &value);
         }
-        if self.span.last() <= self.watermark && self.late() {
-            out.side.push(record);
-            return;
+    }
+
+    /// Whether a key is new in a slice cannot be predicted, and waiting for memory to say so, record
+    /// by record, costs more than all the rest. So the places of many records are looked up
+    /// first, then where the states of these places are, and only then is anything decided.
+    fn accept_all(
+        &mut self,
+        records: &mut Vec<Event<(K, V)>>,
+        out: &mut Outbox<Self::Output, Self::Side>,
+    ) {
+        let mut sorted = std::mem::take(&mut self.sorted);
+        let mut known = std::mem::take(&mut self.known);
+        let mut records = records.drain(..);
+        while records.len() > 0 {
+            for record in records.by_ref().take(AHEAD) {
+                sorted.extend(self.sort(record, out));
+            }
+            self.fold(&mut sorted, &mut known);
         }
-        let (key, value) = record.value;
-        let place = self.places.of(key);
-        if self.span.last() <= self.watermark && self.number <= self.stacks.newest() {
-            self.add_late(place, at, &value);
-            return;
-        }
-        let hand = self.hand.unwrap_or_else(|| self.open(self.number));
-        self.hand = Some(hand);
-        let start = || self.aggregate.start();
-        let state = self.open[hand].1.state(place, self.places.len(), start);
-        self.aggregate.add(state, at, &value);
+        (self.sorted, self.known) = (sorted, known);
     }
 
     fn advance(
@@ -298,7 +388,6 @@ impl<K: Key, V: Value, A: Aggregate<V>> Rule<Event<(K, V)>> for Slices<K, V, A> 
     fn restore(&mut self, (number, key, saved): Self::Saved) {
         let place = self.places.of(key);
         let at = self.open(number);
-        self.hand = None;
         let start = || self.aggregate.start();
         let state = self.open[at].1.state(place, self.places.len(), start);
         self.aggregate.merge(state, &saved);

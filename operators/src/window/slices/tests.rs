@@ -36,9 +36,14 @@ where
     let mut given = Vec::new();
     for (records, step, restart) in history {
         let mut out = Outbox::new();
-        for (place, &(key, at)) in records.iter().enumerate() {
-            let value = (key, at * 100 + place as i64);
-            rule.accept(Event::new(EventTime::from_micros(at), value), &mut out);
+        let event = |(place, &(key, at)): (usize, &(u8, i64))| {
+            Event::new(EventTime::from_micros(at), (key, at * 100 + place as i64))
+        };
+        let mut events = Vec::from_iter(records.iter().enumerate().map(event));
+        if events.len() % 2 == 0 {
+            rule.accept_all(&mut events, &mut out);
+        } else {
+            events.into_iter().for_each(|event| rule.accept(event, &mut out));
         }
         watermark = watermark.max(-70).saturating_add(*step);
         while rule.advance(EventTime::from_micros(watermark), &mut out) == Advance::More {}
