@@ -62,7 +62,8 @@ impl<'scope, D: 'static> Stream<'scope, D> {
         // Records whose partitions are mixed count as one partition that ends with the stream.
         let worker = format!("worker {}", site.worker);
         let names = partitions.as_ref().map_or_else(|| vec![worker], |it| it.names());
-        let ledger = Ledger::new(names, disorder.idle_after, site.clock.now());
+        let ledger =
+            Ledger::new(names, disorder.idle_after, site.clock.now(), site.keeper.resume());
         let reached = Rc::new(Cell::new(EventTime::MIN));
         let drift = disorder.drift;
         let clock = Rc::clone(&site.clock);
