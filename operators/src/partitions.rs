@@ -17,6 +17,8 @@ pub struct Partitions(RefCell<Vec<Partition>>);
 struct Partition {
     name: String,
     ended: Option<Epoch>,
+    /// Whether the end has been noticed.
+    noticed: bool,
     paused: bool,
 }
 
@@ -27,11 +29,11 @@ impl Partitions {
     /// All partitions of a worker are added while the flow is built.
     pub fn add(&self, name: impl Into<String>) -> u32 {
         let mut all = self.0.borrow_mut();
-        all.push(Partition { name: name.into(), ended: None, paused: false });
+        all.push(Partition { name: name.into(), ended: None, noticed: false, paused: false });
         all.len() as u32 - 1
     }
 
-    /// Says that the partition has no records after `epoch`.
+    /// Says that the partition has no records after `epoch`, before that epoch is complete.
     pub fn end(&self, partition: u32, epoch: Epoch) {
         self.0.borrow_mut()[partition as usize].ended = Some(epoch);
     }
@@ -47,6 +49,17 @@ impl Partitions {
 
     pub(crate) fn names(&self) -> Vec<String> {
         self.0.borrow().iter().map(|it| it.name.clone()).collect()
+    }
+
+    /// The last epochs of the partitions that ended since this was asked last.
+    pub(crate) fn newly_ended(&self) -> Vec<Epoch> {
+        let mut all = self.0.borrow_mut();
+        let news = all.iter_mut().filter(|it| it.ended.is_some() && !it.noticed);
+        news.filter_map(|it| {
+            it.noticed = true;
+            it.ended
+        })
+        .collect()
     }
 
     pub(crate) fn ended(&self, partition: usize, epoch: Epoch) -> bool {

@@ -62,7 +62,8 @@ impl<'scope, D: 'static> Stream<'scope, D> {
         // Records whose partitions are mixed count as one partition that ends with the stream.
         let worker = format!("worker {}", site.worker);
         let names = partitions.as_ref().map_or_else(|| vec![worker], |it| it.names());
-        let ledger = Ledger::new(names, disorder.idle_after, site.clock.now());
+        let ledger =
+            Ledger::new(names, disorder.idle_after, site.clock.now(), site.keeper.resume());
         let reached = Rc::new(Cell::new(EventTime::MIN));
         let drift = disorder.drift;
         let clock = Rc::clone(&site.clock);
@@ -124,7 +125,14 @@ impl<'scope, D: 'static> Stream<'scope, D> {
                 let mut say = |epoch, reached| {
                     marks.session(&speaker.delayed(&epoch)).give(Mark { slot, reached });
                 };
-                while let Some(epoch) = times.first_open(frontier) {
+                let keep = |times: &T, completed| {
+                    if let Some(epoch) = site.keeper.due(completed) {
+                        site.keeper.keep(&name, site.worker, epoch, times.save());
+                    }
+                };
+                while let Some(epoch) = times.first_open(frontier).map(|it| it.max(last)) {
+                    // What is known now holds up to here: later epochs are not part of it.
+                    keep(&times, last..epoch);
                     last = epoch;
                     times.close(epoch).into_iter().for_each(|reached| say(epoch, reached));
                 }
@@ -132,17 +140,14 @@ impl<'scope, D: 'static> Stream<'scope, D> {
                     if !site.stopped() {
                         say(last, Some(EventTime::MAX));
                     }
-                    if let Some(epoch) = site.keeper.due(seen..last + 1) {
-                        site.keeper.keep(&name, site.worker, epoch, times.save());
-                    }
+                    keep(&times, last..last + 1);
                     held = None;
                     return;
                 }
+                keep(&times, last..frontier - 1);
                 // The end of an epoch without records is a moment to notice silence, too.
                 times.close(frontier - 1).into_iter().for_each(|it| say(frontier - 1, it));
-                if let Some(epoch) = site.keeper.due(seen..frontier) {
-                    site.keeper.keep(&name, site.worker, epoch, times.save());
-                }
+                keep(&times, frontier - 1..frontier);
                 seen = frontier;
                 speaker.downgrade(&frontier);
             }

@@ -9,7 +9,8 @@ use crate::time::{Epoch, EventTime};
 #[derive(Debug)]
 pub(super) struct Ledger {
     partitions: Vec<Entry>,
-    /// What was seen in epochs that are not complete: the partition and its watermark.
+    /// What was seen in epochs that are not complete: the partition and its watermark. Epochs at
+    /// whose end there is something else to say are here, too.
     open: BTreeMap<Epoch, Vec<(usize, EventTime)>>,
     /// What this worker said last, if anything.
     said: Option<Option<EventTime>>,
@@ -27,12 +28,18 @@ struct Entry {
 }
 
 impl Ledger {
-    /// A ledger for these partitions, at the time of day `now`.
-    pub(super) fn new(names: Vec<String>, idle_after: Option<i64>, now: EventTime) -> Self {
+    /// A ledger for these partitions, at the time of day `now`, for a run that begins with the
+    /// epoch `first`: at its end all workers have something to say, if only that they read nothing.
+    pub(super) fn new(
+        names: Vec<String>,
+        idle_after: Option<i64>,
+        now: EventTime,
+        first: Epoch,
+    ) -> Self {
         let entry =
             |name| Entry { name, watermark: EventTime::MIN, ahead: EventTime::MIN, heard: now };
         let partitions = names.into_iter().map(entry).collect();
-        Self { partitions, open: BTreeMap::new(), said: None, idle_after }
+        Self { partitions, open: [(first, Vec::new())].into(), said: None, idle_after }
     }
 
     /// Notes that records of `epoch` bring a partition's watermark to `reached`, if further.
@@ -53,19 +60,27 @@ impl Ledger {
         }
     }
 
-    /// The earliest epoch with records that is not closed.
+    /// Notes that a partition ends with `epoch`, which there is to say at its end.
+    pub(super) fn note_end(&mut self, epoch: Epoch) {
+        self.open.entry(epoch).or_default();
+    }
+
+    /// The earliest epoch that is not closed and has something to say.
     pub(super) fn first_open(&self) -> Option<Epoch> {
         self.open.first_key_value().map(|(epoch, _)| *epoch)
     }
 
-    /// Closes an epoch, and returns what there is to say at its end, if it is something new.
+    /// Closes all epochs up to this one, and returns what there is to say at its end, if it is
+    /// something new.
     pub(super) fn close(
         &mut self,
         epoch: Epoch,
         now: EventTime,
         ended: impl Fn(usize) -> bool,
     ) -> Option<Option<EventTime>> {
-        for (partition, reached) in self.open.remove(&epoch).into_iter().flatten() {
+        let later = self.open.split_off(&(epoch + 1));
+        let closed = std::mem::replace(&mut self.open, later);
+        for (partition, reached) in closed.into_values().flatten() {
             let entry = &mut self.partitions[partition];
             entry.watermark = entry.watermark.max(reached);
         }
@@ -122,7 +137,7 @@ mod tests {
 
     fn ledger(partitions: usize, idle_after: Option<i64>) -> Ledger {
         let names = (0..partitions).map(|it| it.to_string()).collect();
-        Ledger::new(names, idle_after.map(|it| it * 1_000_000), at(0))
+        Ledger::new(names, idle_after.map(|it| it * 1_000_000), at(0), 0)
     }
 
     #[test]
@@ -166,8 +181,9 @@ mod tests {
         left.observe(0, 0, at(5), at(0));
         left.observe(0, 1, at(7), at(0));
         assert_eq!(left.close(0, at(0), |_| false), Some(Some(at(5))));
-        let mut right = Ledger::new(vec!["1".into()], None, at(0));
+        let mut right = Ledger::new(vec!["1".into()], None, at(0), 1);
         right.restore(left.save(), "test");
+        assert_eq!(right.first_open(), Some(1));
         assert_eq!(right.close(1, at(0), |_| false), Some(Some(at(7))));
     }
 }

@@ -17,8 +17,9 @@ pub(super) trait Times<D>: 'static {
     /// Moves the records of a batch to `made`, with their times.
     fn stamp(&mut self, epoch: Epoch, batch: &mut Batch<D>, made: &mut Vec<Event<D>>);
 
-    /// The earliest epoch before `end` that had records and is not closed.
-    fn first_open(&self, end: Epoch) -> Option<Epoch>;
+    /// The earliest epoch before `end` that is not closed and at whose end there is something to
+    /// say. Epochs may complete many at once: what is said of each must not depend on that.
+    fn first_open(&mut self, end: Epoch) -> Option<Epoch>;
 
     /// Closes an epoch; returns what there is to say at its end, if it is something new.
     fn close(&mut self, epoch: Epoch) -> Option<Option<EventTime>>;
@@ -82,7 +83,10 @@ impl<D: 'static, F: Fn(&D) -> EventTime + 'static> Times<D> for ByRecord<D, F> {
         self.align();
     }
 
-    fn first_open(&self, end: Epoch) -> Option<Epoch> {
+    fn first_open(&mut self, end: Epoch) -> Option<Epoch> {
+        for epoch in self.partitions.iter().flat_map(|it| it.newly_ended()) {
+            self.ledger.note_end(epoch);
+        }
         self.ledger.first_open().filter(|epoch| *epoch < end)
     }
 
@@ -119,7 +123,7 @@ impl<D: 'static> Times<D> for ByClock {
         made.extend(batch.records.drain(..).map(|value| Event::new(now, value)));
     }
 
-    fn first_open(&self, end: Epoch) -> Option<Epoch> {
+    fn first_open(&mut self, end: Epoch) -> Option<Epoch> {
         self.open.iter().map(|(epoch, _)| *epoch).filter(|epoch| *epoch < end).min()
     }
 
