@@ -73,3 +73,28 @@ fn a_place_that_cannot_be_opened_ends_the_job_with_its_name() {
     assert_eq!(error.kind(), ErrorKind::Write);
     assert!(error.to_string().contains("is a folder"), "{error:#}");
 }
+
+#[test]
+fn what_is_late_does_not_depend_on_when_idle_workers_wake() {
+    // Only the first worker has something to read; each record is an epoch of its own.
+    for (workers, _run) in (1..=4).flat_map(|workers| (0..4).map(move |run| (workers, run))) {
+        let late = collect();
+        let sink = late.clone();
+        let settings = Settings::default().workers(workers).epoch_rows(1).quiet();
+        let seen = Job::new("test", settings)
+            .run(move |flow| {
+                let sink = sink.clone();
+                flow.read(iterate(|| (0..200i64).map(|it| it ^ 3)))?
+                    .event_time(|it| EventTime::from_millis(*it), Disorder::ascending())
+                    .key_by(|it| it % 7)
+                    .window(Tumbling::new(millis(1)))
+                    .on_late(move |late| late.map(|it| it.value.1).write(sink).expect("written"))
+                    .aggregate(Count)
+                    .write(collect())
+            })
+            .expect("the job runs");
+        let expected: Vec<i64> = (0..200).filter(|it| it % 4 != 3).collect();
+        assert_eq!(late.sorted(), expected, "{workers} workers");
+        assert_eq!(seen.rows_out(), 200);
+    }
+}

@@ -6,6 +6,7 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::ops::Range;
 
 use crate::time::Epoch;
 
@@ -47,6 +48,11 @@ impl Partitions {
 
     pub(crate) fn names(&self) -> Vec<String> {
         self.0.borrow().iter().map(|it| it.name.clone()).collect()
+    }
+
+    /// The first epoch within `epochs` in which a partition ended.
+    pub(crate) fn first_end(&self, epochs: Range<Epoch>) -> Option<Epoch> {
+        self.0.borrow().iter().filter_map(|it| it.ended).filter(|it| epochs.contains(it)).min()
     }
 
     pub(crate) fn ended(&self, partition: usize, epoch: Epoch) -> bool {

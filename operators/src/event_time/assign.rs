@@ -108,6 +108,7 @@ impl<'scope, D: 'static> Stream<'scope, D> {
             // To be able to speak at the end of every epoch, also of one without records.
             let mut held = capabilities.pop();
             let mut seen = site.keeper.resume();
+            let mut first = true;
             let mut made = Batch::default();
             move |frontiers| {
                 let (mut output, mut marks) = (output.activate(), marks.activate());
@@ -120,13 +121,18 @@ impl<'scope, D: 'static> Stream<'scope, D> {
                 });
                 let frontier = least(frontiers);
                 let Some(speaker) = held.as_mut().filter(|_| frontier > seen) else { return };
-                let mut last = seen;
+                let (mut last, mut next) = (seen, seen);
                 let mut say = |epoch, reached| {
                     marks.session(&speaker.delayed(&epoch)).give(Mark { slot, reached });
                 };
-                while let Some(epoch) = times.first_open(frontier) {
-                    last = epoch;
+                // Everything is said at the end of the epoch it belongs to, however many are complete
+                // by now: also that a worker has no partitions, which is so from the first one on.
+                if std::mem::take(&mut first) {
+                    times.close(seen).into_iter().for_each(|reached| say(seen, reached));
+                }
+                while let Some(epoch) = times.first_open(next..frontier) {
                     times.close(epoch).into_iter().for_each(|reached| say(epoch, reached));
+                    (last, next) = (epoch, epoch + 1);
                 }
                 if frontier == Epoch::MAX {
                     if !site.stopped() {

@@ -1,6 +1,7 @@
 //! Two ways to tell the time of records: by what they say, and by the clock.
 
 use std::cell::Cell;
+use std::ops::Range;
 use std::rc::Rc;
 
 use super::Kind;
@@ -17,8 +18,9 @@ pub(super) trait Times<D>: 'static {
     /// Moves the records of a batch to `made`, with their times.
     fn stamp(&mut self, epoch: Epoch, batch: &mut Batch<D>, made: &mut Vec<Event<D>>);
 
-    /// The earliest epoch before `end` that had records and is not closed.
-    fn first_open(&self, end: Epoch) -> Option<Epoch>;
+    /// The earliest of some epochs at whose end there may be news, because it had records or a
+    /// partition ended in it. Those before them are closed.
+    fn first_open(&self, epochs: Range<Epoch>) -> Option<Epoch>;
 
     /// Closes an epoch; returns what there is to say at its end, if it is something new.
     fn close(&mut self, epoch: Epoch) -> Option<Option<EventTime>>;
@@ -82,8 +84,10 @@ impl<D: 'static, F: Fn(&D) -> EventTime + 'static> Times<D> for ByRecord<D, F> {
         self.align();
     }
 
-    fn first_open(&self, end: Epoch) -> Option<Epoch> {
-        self.ledger.first_open().filter(|epoch| *epoch < end)
+    fn first_open(&self, epochs: Range<Epoch>) -> Option<Epoch> {
+        let read = self.ledger.first_open().filter(|epoch| *epoch < epochs.end);
+        let ended = self.partitions.as_ref().and_then(|it| it.first_end(epochs));
+        read.into_iter().chain(ended).min()
     }
 
     fn close(&mut self, epoch: Epoch) -> Option<Option<EventTime>> {
@@ -119,8 +123,8 @@ impl<D: 'static> Times<D> for ByClock {
         made.extend(batch.records.drain(..).map(|value| Event::new(now, value)));
     }
 
-    fn first_open(&self, end: Epoch) -> Option<Epoch> {
-        self.open.iter().map(|(epoch, _)| *epoch).filter(|epoch| *epoch < end).min()
+    fn first_open(&self, epochs: Range<Epoch>) -> Option<Epoch> {
+        self.open.iter().map(|(epoch, _)| *epoch).filter(|epoch| *epoch < epochs.end).min()
     }
 
     fn close(&mut self, epoch: Epoch) -> Option<Option<EventTime>> {
