@@ -1,6 +1,7 @@
 //! Whole jobs through the public API: what goes in, what comes out, and how they end.
 
 use tidemill::prelude::*;
+use tidemill::{Error, ErrorKind, Result};
 
 #[test]
 fn a_bounded_job_ends_with_every_window_fired() {
@@ -45,4 +46,55 @@ fn what_operators_hold_is_dropped_when_the_job_has_ended() {
         })
         .expect("the job runs");
     assert_eq!(Arc::strong_count(&held), 1);
+}
+
+/// The error that a job ends with.
+fn failure(
+    workers: usize,
+    build: impl Fn(&Flow<'_>) -> Result<()> + Send + Sync + 'static,
+) -> Error {
+    let settings = Settings::default().workers(workers).quiet();
+    Job::new("test", settings).run(build).expect_err("the job fails")
+}
+
+#[test]
+fn a_place_that_cannot_be_opened_ends_the_job_with_its_name() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (missing, there) = (folder.path().join("missing.txt"), folder.path().to_owned());
+    for workers in [1, 2] {
+        let path = missing.clone();
+        let error = failure(workers, move |flow| flow.read(text(path.clone()))?.write(collect()));
+        assert_eq!(error.kind(), ErrorKind::Read);
+        assert!(error.to_string().contains("missing.txt"), "{error:#}");
+    }
+    let error = failure(1, move |flow| {
+        flow.read(iterate(|| 0..10u32))?.write(to_text(there.clone()).single_file())
+    });
+    assert_eq!(error.kind(), ErrorKind::Write);
+    assert!(error.to_string().contains("is a folder"), "{error:#}");
+}
+
+#[test]
+fn what_is_late_does_not_depend_on_when_idle_workers_wake() {
+    // Only the first worker has something to read; each record is an epoch of its own.
+    for (workers, _run) in (1..=4).flat_map(|workers| (0..4).map(move |run| (workers, run))) {
+        let late = collect();
+        let sink = late.clone();
+        let settings = Settings::default().workers(workers).epoch_rows(1).quiet();
+        let seen = Job::new("test", settings)
+            .run(move |flow| {
+                let sink = sink.clone();
+                flow.read(iterate(|| (0..200i64).map(|it| it ^ 3)))?
+                    .event_time(|it| EventTime::from_millis(*it), Disorder::ascending())
+                    .key_by(|it| it % 7)
+                    .window(Tumbling::new(millis(1)))
+                    .on_late(move |late| late.map(|it| it.value.1).write(sink).expect("written"))
+                    .aggregate(Count)
+                    .write(collect())
+            })
+            .expect("the job runs");
+        let expected: Vec<i64> = (0..200).filter(|it| it % 4 != 3).collect();
+        assert_eq!(late.sorted(), expected, "{workers} workers");
+        assert_eq!(seen.rows_out(), 200);
+    }
 }

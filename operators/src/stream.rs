@@ -16,7 +16,7 @@ use timely::dataflow::channels::pact::{ParallelizationContract, Pipeline};
 use timely::dataflow::operators::Concatenate;
 use timely::dataflow::operators::generic::operator::Operator;
 
-use crate::batch::{Batch, in_turn};
+use crate::batch::{Batch, in_turn, to_worker};
 use crate::flow::Flow;
 use crate::partitions::Partitions;
 use crate::plan::{Node, NodeId, Routing};
@@ -139,6 +139,28 @@ impl<'scope, D: 'static> Stream<'scope, D> {
         self.exchanged("rebalance", Routing::Rebalance, pact)
     }
 
+    /// All records on the first worker: for output that must be in one place, at the price that one
+    /// worker handles all of it.
+    ///
+    /// ```
+    /// use tidemill_operators::flow::Flow;
+    /// use tidemill_operators::stream::Stream;
+    /// use timely::dataflow::operators::{Capture, ToStream, capture::Extract};
+    ///
+    /// let gathered = timely::example(|scope| {
+    ///     let numbers = (0..3).to_stream(scope);
+    ///     Stream::from_inner(&Flow::new(scope), numbers).gather().inner().capture()
+    /// });
+    /// assert_eq!(gathered.extract(), [(0, vec![0, 1, 2])]);
+    /// ```
+    #[must_use]
+    pub fn gather(self) -> Self
+    where
+        D: ExchangeData,
+    {
+        self.exchanged("gather", Routing::One, to_worker(|_: &D| 0))
+    }
+
     /// Every record on every worker.
     #[must_use]
     pub fn broadcast(self) -> Self
@@ -164,7 +186,7 @@ impl<'scope, D: 'static> Stream<'scope, D> {
         );
         let node = self.flow.add(Node::operator("broadcast"), [(self.node, Routing::Broadcast)]);
         let inner = addressed.unary::<NoopBuilder<Batch<D>>, _, _, _>(
-            crate::batch::to_worker(|(worker, _): &(u32, D)| *worker as usize),
+            to_worker(|(worker, _): &(u32, D)| *worker as usize),
             "broadcast",
             |_, _| {
                 move |input, output| {

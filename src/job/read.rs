@@ -1,6 +1,5 @@
 //! The operator that reads a source.
 
-use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,11 +62,12 @@ impl<'scope> Read<'scope> for Flow<'scope> {
             host: Rc::clone(&host),
             name,
         };
-        if !host.shown {
-            let waker = RefCell::new(scope.worker().sync_activator_for(info.address.to_vec()));
-            let wake = waking(waker.into_inner());
-            intake.open(&source, scope.peers(), &wake)?;
-        }
+        let opened = if host.shown {
+            Ok(())
+        } else {
+            let wake = waking(scope.worker().sync_activator_for(info.address.to_vec()));
+            intake.open(&source, scope.peers(), &wake)
+        };
         host.add_source(scope.activator_for(info.address));
         builder.build(move |mut capabilities| {
             let mut held = capabilities.pop();
@@ -83,7 +83,8 @@ impl<'scope> Read<'scope> for Flow<'scope> {
                 }
             }
         });
-        Ok(Stream::from_source(self, node, stream, partitions))
+        // Only now: timely does not allow an operator to be given up once it is begun.
+        opened.map(|()| Stream::from_source(self, node, stream, partitions))
     }
 }
 

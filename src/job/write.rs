@@ -54,10 +54,10 @@ impl<D: Send + 'static> Write<D> for Stream<'_, D> {
         let mut builder = OperatorBuilder::new(name, scope);
         let address = builder.operator_info().address;
         let mut input = builder.new_input(self.batches(), Pipeline);
-        let mut outgoing = Outgoing::start(&host, &sink, scope.index(), scope.peers(), || {
+        let mut outgoing = Outgoing::new(counts.rows_out);
+        let started = outgoing.start(&host, &sink, scope.index(), scope.peers(), || {
             scope.worker().sync_activator_for(address.to_vec())
-        })?;
-        outgoing.rows = counts.rows_out;
+        });
         builder.build_reschedule(move |_capabilities| {
             move |frontiers| {
                 input.for_each(|capability, batch| {
@@ -67,7 +67,8 @@ impl<D: Send + 'static> Write<D> for Stream<'_, D> {
                 outgoing.work(least(frontiers), &reached)
             }
         });
-        Ok(())
+        // Only now: timely does not allow an operator to be given up once it is begun.
+        started
     }
 }
 
@@ -94,30 +95,35 @@ struct Outgoing<D> {
 }
 
 impl<D: Send + 'static> Outgoing<D> {
+    fn new(rows: Counter) -> Self {
+        Self {
+            to: None,
+            waiting: VecDeque::new(),
+            unwritten: VecDeque::new(),
+            sent: 0,
+            written: Arc::default(),
+            flushed: 0,
+            rows,
+        }
+    }
+
+    /// Opens the writer and starts its thread, unless the job is only shown.
     fn start<S: Sink<Record = D>>(
+        &mut self,
         host: &Rc<Host>,
         sink: &S,
         worker: usize,
         peers: usize,
         waker: impl FnOnce() -> SyncActivator,
-    ) -> Result<Self> {
-        let written = Arc::<AtomicU64>::default();
-        let mut outgoing = Self {
-            to: None,
-            waiting: VecDeque::new(),
-            unwritten: VecDeque::new(),
-            sent: 0,
-            written: Arc::clone(&written),
-            flushed: 0,
-            rows: Counter::new(),
-        };
+    ) -> Result<()> {
         if host.shown {
-            return Ok(outgoing);
+            return Ok(());
         }
         let mut writer = sink.open(worker, peers)?;
         let (to, from) = sync_channel(WAITING);
-        outgoing.to = Some(to);
+        self.to = Some(to);
         let (fate, waker) = (Arc::clone(&host.fate), waker());
+        let written = Arc::clone(&self.written);
         let thread = std::thread::Builder::new().name(format!("sink {}", sink.name()));
         let thread = thread.spawn(move || {
             let done = write_all(&mut *writer, &from, &written, &waker);
@@ -134,7 +140,7 @@ impl<D: Send + 'static> Outgoing<D> {
             crate::Error::new(crate::ErrorKind::Write, message).because(error)
         })?;
         host.add_writer(thread);
-        Ok(outgoing)
+        Ok(())
     }
 
     fn push(&mut self, epoch: Epoch, records: Vec<D>) {
