@@ -29,9 +29,7 @@ const REST: Duration = Duration::from_millis(20);
 const GREETING: u64 = u64::from_le_bytes(*b"tidemill");
 
 /// What the workers of this process need to talk to each other and to other processes.
-pub(crate) fn connect(
-    settings: &Settings,
-) -> Result<(Vec<AllocatorBuilder>, Box<dyn Any + Send>)> {
+pub(crate) fn connect(settings: &Settings) -> Result<(Vec<AllocatorBuilder>, Box<dyn Any + Send>)> {
     let config = settings.timely()?.communication;
     let CommunicationConfig::Cluster { threads, process, addresses, .. } = config else {
         return config.try_build().map_err(|error| {
@@ -42,19 +40,15 @@ pub(crate) fn connect(
     let hooks = Hooks::default();
     let builders =
         ProcessBuilder::new_typed_vector(threads, hooks.refill.clone(), hooks.spill.clone());
-    let (builders, guard) =
-        initialize_networking_from_sockets(builders, sockets, process, threads, hooks).map_err(
-            |error| Error::new(ErrorKind::Setting, "cannot start the network").because(error),
-        )?;
+    let (builders, guard) = initialize_networking_from_sockets(
+        builders, sockets, process, threads, hooks,
+    )
+    .map_err(|error| Error::new(ErrorKind::Setting, "cannot start the network").because(error))?;
     Ok((builders.into_iter().map(AllocatorBuilder::Tcp).collect(), Box::new(guard)))
 }
 
 /// Connects to every other process: one socket for each, none for this one.
-fn meet(
-    addresses: &[String],
-    process: usize,
-    deadline: Instant,
-) -> Result<Vec<Option<TcpStream>>> {
+fn meet(addresses: &[String], process: usize, deadline: Instant) -> Result<Vec<Option<TcpStream>>> {
     let own = &addresses[process];
     // Listen before connecting, so that nobody who comes early is turned away.
     let listener = (process + 1 < addresses.len())

@@ -9,11 +9,11 @@ use tidemill::Result;
 use tidemill::plan::Node;
 use tidemill::prelude::*;
 
-use crate::Arguments;
-use crate::flight::{Departure, Flight};
-use crate::history::{Hour, history};
-use crate::rows::{CancelledRow, HourRow, LateRow, WindowRow};
-use crate::weather::Almanac;
+use super::Arguments;
+use super::flight::{Departure, Flight};
+use super::history::{Hour, history};
+use super::rows::{CancelledRow, HourRow, LateRow, WindowRow};
+use super::weather::Almanac;
 
 /// Where the job leaves its rows for the report: the workers of this process share it.
 #[derive(Clone)]
@@ -38,12 +38,12 @@ pub(crate) fn plan(
     results: &Results,
 ) -> Result<impl Fn(&Flow<'_>) -> Result<()> + Send + Sync + 'static> {
     let weather = Almanac::read(&arguments.weather)?;
-    let (input, results) = (arguments.input.clone(), results.clone());
-    let to = Output(arguments.output.clone());
+    let (input, behind) = (arguments.input.clone(), arguments.behind);
+    let (to, results) = (Output(arguments.output.clone()), results.clone());
     Ok(move |flow: &Flow<'_>| {
         let flights = flow
             .read(csv::<Flight>(input.clone()).absent("NA"))?
-            .event_time(Flight::due, Flight::disorder());
+            .event_time(Flight::due, Flight::disorder(behind));
         let (departures, cancelled) = flights.split(Flight::outcome);
         last_three_hours(departures.clone(), &to, &results)?;
         beside_the_past(departures, weather.clone(), &to, &results)?;
@@ -127,9 +127,9 @@ fn by_day(cancelled: Events<'_, String>, to: &Output, results: &Results) -> Resu
 struct Output(PathBuf);
 
 impl Output {
-    /// A file of each worker that has rows, `name-<worker>-000000.csv`.
-    fn csv<T: Serialize + Send + 'static>(&self, name: &str) -> FileSink<T, CsvRows> {
-        to_csv(&self.0).name(name).overwrite()
+    /// A folder with a file of each worker that has rows.
+    fn csv<T: Serialize + Send + 'static>(&self, folder: &str) -> FileSink<T, CsvRows> {
+        to_csv(self.0.join(folder)).overwrite()
     }
 }
 

@@ -1,13 +1,12 @@
 //! What is read: one row for each flight that was to leave.
 
+use std::time::Duration;
+
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 use tidemill::prelude::*;
 
-use crate::clock;
-
-/// How far the watermark stays behind the flights that have left.
-const BEHIND: std::time::Duration = hours(4);
+use super::clock;
 
 /// A row of the file, as far as it is needed.
 #[derive(Clone, Debug, Deserialize)]
@@ -44,14 +43,14 @@ impl Flight {
         self.time_hour.saturating_add(minutes((self.sched_dep_time % 100).into()))
     }
 
-    /// How far time has come by the file.
+    /// How far time has come by the file, with a watermark that stays some time `behind`.
     ///
     /// Rows are sorted by day and by the clock at departure, so a flight that left after midnight
     /// stands at the *front* of the day it was due on, almost a day ahead of time, and a cancelled
     /// one at the end. Only the others say how late it is.
-    pub(crate) fn disorder() -> Disorder<Self> {
-        Disorder::punctuated(|due, flight: &Self| {
-            flight.left_on_its_day().then(|| due.saturating_sub(BEHIND))
+    pub(crate) fn disorder(behind: Duration) -> Disorder<Self> {
+        Disorder::punctuated(move |due, flight: &Self| {
+            flight.left_on_its_day().then(|| due.saturating_sub(behind))
         })
     }
 

@@ -7,18 +7,18 @@
 //! It prints, and writes to `target/flights` as CSV and as the picture `delays.svg`:
 //!
 //! - for each airport, every half hour: how many flights left that were due in the three hours
-//!   before, their mean delay and its 95th percentile (`windows-*.csv`);
+//!   before, their mean delay and its 95th percentile (`windows/`);
 //! - each airport's hours beside the same hour of earlier days, and those whose mean delay is
-//!   more than three standard deviations above theirs, with the weather (`hours-*.csv`,
-//!   `unusual-*.csv`);
-//! - cancelled flights by airport and day (`cancelled-*.csv`);
-//! - the records that came too late for their hour (`late-*.csv`).
+//!   more than three standard deviations above theirs, with the weather (`hours/`,
+//!   `unusual/`);
+//! - cancelled flights by airport and day (`cancelled/`);
+//! - the records that came too late for their hour (`late/`).
 //!
 //! A flight's event time is the moment it was **due** to leave. The file lists flights by the clock
 //! at which they did leave, so a record comes late by the delay of its flight. The watermark stays
-//! four hours behind; of January's 26,483 departures 45 come later than that and miss their hour. They
-//! are the most delayed of all, so the means of their hours are too good: that is what a watermark
-//! costs, and why late records are shown rather than lost.
+//! four hours behind (`--behind`): of January's 26,483 departures 14 come so late that their hour is
+//! closed. They are among the most delayed of all, so the means of their hours are too good: that is
+//! what a watermark costs, and why late records are shown rather than lost.
 //!
 //! What is late depends on when the watermark moves, which is when an epoch ends. So epochs are of a
 //! hundred rows here unless `--epoch-rows` says otherwise, and the answer does not depend on the
@@ -29,6 +29,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use tidemill::prelude::*;
@@ -44,21 +45,26 @@ mod weather;
 
 /// How late do flights leave New York? Departures of January 2013, or of other files
 #[derive(Clone, Debug, Parser)]
-#[command(name = "flights", max_term_width = 100, after_help = EXAMPLES)]
+#[command(name = "flights", after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// Flights to read: CSV files, also .gz or .zst [default: January 2013, in examples/data]
+    /// CSV files of flights, also .gz or .zst [default: January 2013]
     #[arg(long, value_name = "FILE", num_args = 1.., hide_default_value = true)]
     #[arg(default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/flights-2013-01.csv.gz"))]
     pub(crate) input: Vec<PathBuf>,
 
-    /// Hourly weather to show beside unusual hours [default: January 2013, in examples/data]
+    /// CSV file of hourly weather, for unusual hours [default: January 2013]
     #[arg(long, value_name = "FILE", hide_default_value = true)]
     #[arg(default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/weather-2013-01.csv"))]
     pub(crate) weather: PathBuf,
 
-    /// Folder for the CSV files and the picture; those of an earlier run are replaced
+    /// Folder for CSV files and the picture, replacing earlier ones
     #[arg(long, value_name = "DIR", default_value = "target/flights")]
     pub(crate) output: PathBuf,
+
+    /// How far the watermark stays behind the flights that have left
+    #[arg(long, value_name = "SPAN", default_value = "4h")]
+    #[arg(value_parser = humantime::parse_duration)]
+    pub(crate) behind: Duration,
 
     #[command(flatten)]
     pub(crate) settings: Settings,
@@ -69,9 +75,12 @@ Epochs are of 100 rows unless --epoch-rows says otherwise: then which records
 come too late does not depend on the speed of the machine.
 
 Examples:
-  flights -w 2                                     two worker threads
-  flights --input flights.csv.gz --weather weather.csv.gz --output year
-  flights --explain                                the dataflow, without running it";
+  flights -w 2
+      with two worker threads
+  flights --input flights.csv.gz --weather weather.csv.gz --behind 1y
+      the full year as nycflights13 has it, whose months are out of order
+  flights --explain
+      the dataflow, without running it";
 
 fn main() -> ExitCode {
     match run(&Arguments::parse()) {

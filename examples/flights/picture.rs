@@ -1,21 +1,22 @@
 //! What is drawn: delays over the month, a panel for each airport.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use tidemill::prelude::*;
+use tidemill::time::{EventTime, hours, minutes};
 use tidemill::{Error, ErrorKind, Result};
 
-use crate::clock::new_york;
-use crate::dataflow::Found;
-use crate::rows::{HourRow, WindowRow};
+use super::clock::new_york;
+use super::dataflow::Found;
+use super::rows::{HourRow, WindowRow};
 
 const WIDTH: u32 = 1200;
-const HEADING: u32 = 78;
-const PANEL: u32 = 210;
+const HEADING: u32 = 76;
+const PANEL: u32 = 222;
 const FOOT: u32 = 34;
 /// More airports than this are left out.
 const MOST_PANELS: usize = 8;
@@ -88,10 +89,12 @@ impl Scale {
         let into: u64 = new_york(first, "%H").parse().unwrap_or(0);
         let into = hours(into) + minutes(new_york(first, "%M").parse().unwrap_or(0));
         let midnight = first.saturating_sub(into);
-        let worst = |it: &WindowRow| if it.departures < FEWEST_DEPARTURES { 0.0 } else { it.p95_delay };
+        let worst =
+            |it: &WindowRow| if it.departures < FEWEST_DEPARTURES { 0.0 } else { it.p95_delay };
         let most = found.windows.iter().map(worst).fold(60.0, f64::max);
         let mut scale = Self { midnight, days: 1.0, most: (most / 50.0).ceil() * 50.0 };
-        scale.days = starts().max().map_or(1.0, |last| scale.day(last).ceil());
+        let last = found.windows.iter().map(|it| it.end).max();
+        scale.days = last.map_or(1.0, |last| scale.day(last));
         scale
     }
 
@@ -115,28 +118,22 @@ const RIGHT: Pos = Pos { h_pos: HPos::Right, v_pos: VPos::Center };
 
 /// The title and the legend.
 fn head(area: &Panel<'_>, scale: &Scale) -> Result<(), Failed> {
-    let (first, last) = (scale.date(0.0, "%B %-d"), scale.date(scale.days - 1.0, "%B %-d, %Y"));
+    let (first, last) =
+        (scale.date(0.0, "%B %-d"), scale.date(scale.days.floor() - 1.0, "%B %-d, %Y"));
     let title = format!("How late flights left New York, {first} to {last}");
     area.draw(&Text::new(title, (24, 26), words(23, INK, LEFT)))?;
-    let left = WIDTH as i32 - 24;
-    let _ = left;
     let y = 58;
-    area.draw(&Text::new("minutes, over the three hours before", (24, y), words(14, INK, LEFT)))?;
-    let mut x = 300;
-    let mut key = |label: &str, wide: i32| {
-        x += wide;
-        (x - wide, label.to_owned())
+    let label = |at: i32, label: &str| {
+        area.draw(&Text::new(label.to_owned(), (at, y), words(14, INK, LEFT)))
     };
-    let (at, label) = key("mean delay", 140);
-    area.draw(&PathElement::new([(at, y), (at + 26, y)], INK.stroke_width(2)))?;
-    area.draw(&Text::new(label, (at + 34, y), words(14, INK, LEFT)))?;
-    let (at, label) = key("95th percentile", 170);
-    area.draw(&Rectangle::new([(at, y - 6), (at + 26, y + 6)], INK.mix(0.18).filled()))?;
-    area.draw(&PathElement::new([(at, y - 6), (at + 26, y - 6)], INK.mix(0.5)))?;
-    area.draw(&Text::new(label, (at + 34, y), words(14, INK, LEFT)))?;
-    let (at, label) = key("unusual hour: more than 3 standard deviations above its past", 0);
-    area.draw(&Rectangle::new([(at + 9, y - 8), (at + 16, y + 8)], UNUSUAL.mix(0.8).filled()))?;
-    area.draw(&Text::new(label, (at + 34, y), words(14, INK, LEFT)))
+    label(24, "minutes, over the three hours before")?;
+    area.draw(&PathElement::new([(308, y), (334, y)], INK.stroke_width(2)))?;
+    label(342, "mean delay")?;
+    area.draw(&Rectangle::new([(444, y - 6), (470, y + 6)], INK.mix(0.18).filled()))?;
+    area.draw(&PathElement::new([(444, y - 6), (470, y - 6)], INK.mix(0.5)))?;
+    label(478, "95th percentile")?;
+    area.draw(&Rectangle::new([(616, y - 8), (623, y + 8)], UNUSUAL.filled()))?;
+    label(632, "unusual hour: more than 3 standard deviations above the same hour of earlier days")
 }
 
 /// One airport.
@@ -153,15 +150,17 @@ fn panel(
     let mut chart = ChartBuilder::on(area)
         .margin_left(8)
         .margin_right(24)
-        .margin_top(12)
+        .margin_top(30)
         .margin_bottom(8)
         .set_label_area_size(LabelAreaPosition::Left, 46)
         .set_label_area_size(LabelAreaPosition::Bottom, foot)
         .build_cartesian_2d(0.0..scale.days, lowest..scale.most)?;
     for hour in unusual {
+        // At least a pixel or two, also in a picture of a year.
+        let wide = f64::max(1.0 / 24.0, 1.5 * scale.days / f64::from(WIDTH));
         let from = scale.day(hour.start);
-        let span = [(from, lowest), (from + 1.0 / 24.0, scale.most)];
-        chart.draw_series([Rectangle::new(span, UNUSUAL.mix(0.8).filled())])?;
+        let span = [(from, lowest), (from + wide, scale.most)];
+        chart.draw_series([Rectangle::new(span, UNUSUAL.filled())])?;
     }
     let step = if scale.days > 62.0 { 12 } else { 16 };
     chart
@@ -183,8 +182,30 @@ fn panel(
         chart.draw_series(high.border_style(colour.mix(0.45)))?;
         chart.draw_series(LineSeries::new(points(|it| it.mean_delay), colour.stroke_width(2)))?;
     }
-    area.draw(&Text::new(airport.to_owned(), (64, 24), words(18, colour, LEFT)))?;
-    Ok(())
+    area.draw(&Text::new(airport.to_owned(), (54, 17), words(18, colour, LEFT)))?;
+    let note = most_unusual(unusual).unwrap_or_default();
+    area.draw(&Text::new(note, (WIDTH as i32 - 24, 18), words(13, INK, RIGHT)))
+}
+
+/// The most unusual hour in words, with its weather.
+fn most_unusual(unusual: &[&HourRow]) -> Option<String> {
+    let hour = unusual
+        .iter()
+        .max_by(|a, b| a.z_score.partial_cmp(&b.z_score).unwrap_or(Ordering::Equal))?;
+    let when = new_york(hour.start, "%B %-d, %-H:%M");
+    let usual = hour.usual_delay?;
+    let mut note =
+        format!("most unusual: {when}, {:.0} minutes late, usually {usual:.0}", hour.mean_delay);
+    let mut add = |value: Option<f64>, before: &str, places: usize, unit: &str| {
+        if let Some(it) = value {
+            note += &format!(", {before}{it:.places$} {unit}");
+        }
+    };
+    add(hour.weather.temp, "", 0, "°F");
+    add(hour.weather.wind_speed, "wind ", 0, "mph");
+    add(hour.weather.precip.filter(|it| *it > 0.0), "rain ", 2, "in");
+    add(hour.weather.visib, "sight ", 1, "miles");
+    Some(note)
 }
 
 /// The windows without the nights: lines do not go through hours in which nothing leaves.

@@ -6,9 +6,9 @@ use std::path::Path;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 
-use crate::clock::new_york;
-use crate::dataflow::Found;
-use crate::rows::{HourRow, WindowRow};
+use super::clock::new_york;
+use super::dataflow::Found;
+use super::rows::{HourRow, WindowRow};
 
 /// Lines above, below and under the header, and none between rows.
 const RULES: &str = "  ── ──      ──    ";
@@ -40,10 +40,10 @@ pub(crate) fn text(found: &Found, output: &Path) -> String {
     );
     let left = unusual.len().saturating_sub(UNUSUAL);
     if left > 0 {
-        text += &format!("and {left} more in unusual-*.csv\n");
+        text += &format!("and {left} more, in the folder `unusual`\n");
     }
     text += "\nTimes are New York's, delays in minutes. ";
-    text += &format!("CSV files and delays.svg are in {}\n", output.display());
+    text += &format!("CSV files and delays.svg are in\n{}\n", output.display());
     text
 }
 
@@ -56,8 +56,11 @@ fn table(header: &[&str], texts: usize) -> Table {
     let mut table = Table::new();
     table.load_preset(RULES).set_header(header);
     table.set_content_arrangement(ContentArrangement::Disabled);
-    for column in table.column_iter_mut().skip(texts) {
-        column.set_cell_alignment(CellAlignment::Right);
+    for (at, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, 1));
+        if at >= texts {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
     }
     table
 }
@@ -163,8 +166,16 @@ fn most_unusual(unusual: &[&HourRow]) -> Table {
     ranked.sort_by(|a, b| z(b).total_cmp(&z(a)));
     let mut table = table(
         &[
-            "Airport", "Hour", "Flights", "Mean\ndelay", "Usual\ndelay", "z", "°F", "Wind\nmph",
-            "Rain\nin", "Sight\nmi",
+            "Airport",
+            "Hour",
+            "Flights",
+            "Mean\ndelay",
+            "Usual\ndelay",
+            "z\nscore",
+            "°F",
+            "Wind\nmph",
+            "Rain\nin",
+            "Sight\nmi",
         ],
         2,
     );

@@ -4,10 +4,10 @@ use serde::Serialize;
 use tidemill::event::Event;
 use tidemill::prelude::*;
 
-use crate::clock::utc;
-use crate::flight::Departure;
-use crate::history::{Hour, Past, Slot};
-use crate::weather::{Almanac, Weather};
+use super::clock::utc;
+use super::flight::Departure;
+use super::history::{Hour, Past, Slot};
+use super::weather::{Almanac, Weather};
 
 /// An hour is unusual this many standard deviations above its past.
 const UNUSUAL: f64 = 3.0;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use tidemill::Result;
 use tidemill::prelude::*;
 
-use crate::flight::moment;
+use super::flight::moment;
 
 /// What was observed in one hour, as far as it was.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -10,8 +10,8 @@ pub mod trigger;
 mod verbs;
 
 pub use assign::{
-    Aligned, Assign, Count, CountSliding, CountTumbling, Cumulative, GapBy, Global, Refused, Session,
-    Sliding, Tumbling,
+    Aligned, Assign, Count, CountSliding, CountTumbling, Cumulative, GapBy, Global, Refused,
+    Session, Sliding, Tumbling,
 };
 pub use general::{General, Saved};
 pub use pane::Pane;

@@ -123,12 +123,7 @@ struct Turn<D> {
 
 impl<D: 'static> Intake<D> {
     /// Opens this worker's share of the partitions where they were left.
-    fn open<S: Source<Record = D>>(
-        &mut self,
-        source: &S,
-        peers: usize,
-        wake: &Wake,
-    ) -> Result<()> {
+    fn open<S: Source<Record = D>>(&mut self, source: &S, peers: usize, wake: &Wake) -> Result<()> {
         let saved = self.keeper.recall(&self.name, 0..0);
         let names = source.partitions(peers)?;
         let mine = |at: &usize| at % peers == self.worker;

@@ -39,11 +39,8 @@ pub(super) fn run(
     let (builders, others) = cluster::connect(settings)?;
     let name = name.to_owned();
     let (settings, metrics, fate) = (settings.clone(), metrics.clone(), Arc::clone(fate));
-    let guards = timely::execute::execute_from(
-        builders,
-        others,
-        WorkerConfig::default(),
-        move |worker| {
+    let guards =
+        timely::execute::execute_from(builders, others, WorkerConfig::default(), move |worker| {
             let host = host(worker, &settings, &metrics, &fate, false);
             let worked = catch_unwind(AssertUnwindSafe(|| live(worker, &host, &settings, &build)));
             match worked {
@@ -65,8 +62,7 @@ pub(super) fn run(
                 drop(dropped);
             }
             host.join_writers();
-        },
-    );
+        });
     let guards = guards.map_err(|error| stopped("cannot start the workers").because(error))?;
     for joined in guards.join() {
         joined.map_err(|error| stopped("a worker ended in a panic").because(error))?;
