@@ -1,0 +1,158 @@
+//! What is computed: the dataflow.
+
+use std::cell::Cell;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use serde::Serialize;
+use tidemill::Result;
+use tidemill::plan::Node;
+use tidemill::prelude::*;
+
+use super::Arguments;
+use super::flight::{Departure, Flight};
+use super::history::{Hour, history};
+use super::rows::{CancelledRow, HourRow, LateRow, WindowRow};
+use super::weather::Almanac;
+
+/// Where the job leaves its rows for the report: the workers of this process share it.
+#[derive(Clone)]
+pub(crate) struct Results {
+    windows: Collected<WindowRow>,
+    hours: Collected<HourRow>,
+    cancelled: Collected<CancelledRow>,
+    late: Collected<LateRow>,
+}
+
+/// The rows of a job that has ended, in the order of their times and airports.
+pub(crate) struct Found {
+    pub(crate) windows: Vec<WindowRow>,
+    pub(crate) hours: Vec<HourRow>,
+    pub(crate) cancelled: Vec<CancelledRow>,
+    pub(crate) late: Vec<LateRow>,
+}
+
+/// What builds the dataflow on each worker. Reads the weather first.
+pub(crate) fn plan(
+    arguments: &Arguments,
+    results: &Results,
+) -> Result<impl Fn(&Flow<'_>) -> Result<()> + Send + Sync + 'static> {
+    let weather = Almanac::read(&arguments.weather)?;
+    let (input, behind) = (arguments.input.clone(), arguments.behind);
+    let (to, results) = (Output(arguments.output.clone()), results.clone());
+    Ok(move |flow: &Flow<'_>| {
+        let flights = flow
+            .read(csv::<Flight>(input.clone()).absent("NA"))?
+            .event_time(Flight::due, Flight::disorder(behind));
+        let (departures, cancelled) = flights.split(Flight::outcome);
+        last_three_hours(departures.clone(), &to, &results)?;
+        beside_the_past(departures, weather.clone(), &to, &results)?;
+        by_day(cancelled, &to, &results)
+    })
+}
+
+/// Per airport, every half hour: departures, mean and 95th percentile delay of three hours.
+fn last_three_hours(
+    departures: Events<'_, Departure>,
+    to: &Output,
+    results: &Results,
+) -> Result<()> {
+    let delay = |it: &Departure| it.delay;
+    let rows = departures
+        .key_by(|it| it.origin.clone())
+        .window(Sliding::new(hours(3), minutes(30)))
+        .name("last three hours")
+        .aggregate((Count, Mean::of(delay), Quantiles::of([0.95], delay)))
+        .map(|Pane { key, span, value: (departures, mean_delay, [p95_delay]) }| WindowRow {
+            origin: key,
+            start: span.start(),
+            end: span.end(),
+            departures,
+            mean_delay,
+            p95_delay,
+        });
+    rows.clone().write(to.csv("windows"))?;
+    rows.write(results.windows.clone())
+}
+
+/// Per airport and hour: the mean delay beside that of the same hour of earlier days.
+fn beside_the_past(
+    departures: Events<'_, Departure>,
+    weather: Almanac,
+    to: &Output,
+    results: &Results,
+) -> Result<()> {
+    // The late stream is handed over while the window is built, and outlives that moment here.
+    let late = Rc::new(Cell::new(None));
+    let keep = Rc::clone(&late);
+    let (judged, _) = departures
+        .key_by(|it| (it.origin.clone(), it.hour))
+        .window(Tumbling::new(hours(1)))
+        .name("hours")
+        .on_late(move |late| keep.set(Some(late)))
+        .aggregate((Count, Mean::of(|it: &Departure| it.delay)))
+        .key_value(|Pane { key, span, value: (departures, mean) }| {
+            (key, Hour { span, departures, mean })
+        })
+        .rule(Node::operator("history").state("three numbers per airport and hour"), history());
+    let rows = judged.map(move |judged| HourRow::new(judged, &weather));
+    rows.clone().write(to.csv("hours"))?;
+    rows.clone().filter(HourRow::unusual).write(to.csv("unusual"))?;
+    rows.write(results.hours.clone())?;
+
+    let Some(late) = late.take() else { return Ok(()) };
+    let rows = late.map(LateRow::new);
+    rows.clone().write(to.csv("late"))?;
+    rows.write(results.late.clone())
+}
+
+/// Per airport and day: how many flights did not leave.
+fn by_day(cancelled: Events<'_, String>, to: &Output, results: &Results) -> Result<()> {
+    let rows = cancelled
+        .key_by(String::clone)
+        // A day begins when it is midnight in New York in winter.
+        .window(Tumbling::new(days(1)).offset(hours(5)))
+        .name("days")
+        .aggregate(Count)
+        .map(|Pane { key, span, value }| CancelledRow {
+            origin: key,
+            day: span.start(),
+            cancelled: value,
+        });
+    rows.clone().write(to.csv("cancelled"))?;
+    rows.write(results.cancelled.clone())
+}
+
+/// The folder of the CSV files.
+struct Output(PathBuf);
+
+impl Output {
+    /// A folder with a file of each worker that has rows.
+    fn csv<T: Serialize + Send + 'static>(&self, folder: &str) -> FileSink<T, CsvRows> {
+        to_csv(self.0.join(folder)).overwrite()
+    }
+}
+
+impl Default for Results {
+    fn default() -> Self {
+        let (windows, hours) = (collect(), collect());
+        Self { windows, hours, cancelled: collect(), late: collect() }
+    }
+}
+
+impl Results {
+    /// Takes the rows out.
+    pub(crate) fn found(&self) -> Found {
+        let mut found = Found {
+            windows: self.windows.take(),
+            hours: self.hours.take(),
+            cancelled: self.cancelled.take(),
+            late: self.late.take(),
+        };
+        found.windows.sort_by(|a, b| (a.start, &a.origin).cmp(&(b.start, &b.origin)));
+        found.hours.sort_by(|a, b| (a.start, &a.origin).cmp(&(b.start, &b.origin)));
+        found.cancelled.sort_by(|a, b| (a.day, &a.origin).cmp(&(b.day, &b.origin)));
+        found.late.sort_by(|a, b| (a.due, &a.origin, a.flight).cmp(&(b.due, &b.origin, b.flight)));
+        found
+    }
+}
