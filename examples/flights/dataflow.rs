@@ -128,7 +128,7 @@ struct Output(PathBuf);
 
 impl Output {
     /// A folder with a file of each worker that has rows.
-    fn csv<T: Serialize + Send + 'static>(&self, folder: &str) -> FileSink<T, CsvRows> {
+    fn csv<T: Serialize + Send + 'static>(&self, folder: &str) -> FileSink<T, CsvOutput> {
         to_csv(self.0.join(folder)).overwrite()
     }
 }
