@@ -10,11 +10,9 @@
 //!     --at time --key user --value price --window sliding --size 1m --slide 10s --disorder 2s -w 2
 //! ```
 
-use std::cell::Cell;
 use std::fs;
 use std::io;
 use std::process::ExitCode;
-use std::rc::Rc;
 
 use clap::Parser;
 use tidemill::prelude::*;
@@ -94,24 +92,19 @@ fn totals<'scope>(
     arguments: &Arguments,
     rows: &Rows,
 ) -> Result<()> {
-    let late = Rc::new(Cell::new(None));
-    let keep = Rc::clone(&late);
     let sum = Sum::of(|it: &Measure| it.number.exact());
     let min = Min::of(|it: &Measure| it.number);
     let max = Max::of(|it: &Measure| it.number);
-    let panes = keyed
+    let (panes, late) = keyed
         .window(windows)
         .allow_lateness(arguments.lateness)
-        .on_late(move |late| keep.set(Some(late)))
-        .aggregate((Count, sum, min, max))
-        .values()
-        .map(Row::of);
+        .with_late()
+        .aggregate((Count, sum, min, max));
 
     // One worker writes, so that there is one file however many workers there are.
     let file = |name| arguments.output.join(name);
     let panes_file = to_files(file("windows.csv"), PaneRows).single_file().overwrite();
-    panes.gather().write(OnFirst(panes_file))?;
-    let late: Stream<'_, Event<(text::Text, Measure)>> = late.take().expect("just handed over");
+    panes.values().map(Row::of).gather().write(OnFirst(panes_file))?;
     let late_rows = LateRows::new(rows.header());
     let late_file = to_files(file("late.csv"), late_rows).single_file().overwrite();
     late.map(|event| event.value.1.line).gather().write(OnFirst(late_file))

@@ -10,6 +10,7 @@ mod files;
 mod generate;
 mod iterate;
 mod malformed;
+mod read_all;
 mod tcp;
 mod tick;
 
@@ -23,6 +24,7 @@ pub use self::files::{Files, Paths};
 pub use self::generate::{Generate, Random, generate};
 pub use self::iterate::{Iterate, iterate};
 pub use self::malformed::OnMalformed;
+pub use self::read_all::read_all;
 pub use self::tcp::{TcpLines, tcp_lines};
 
 use crate::error::Result;

@@ -9,8 +9,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// What failed, on what, and what to try.
 ///
 /// Each layer adds only what it knows; the cause below is [`source`](StdError::source). `Display`
-/// writes this layer, `{:#}` the whole chain in one line.
-#[derive(Debug)]
+/// writes this layer, `{:#}` the whole chain in one line, and so does `Debug`: what a `main` that
+/// returns the error prints is meant to be read.
 pub struct Error {
     kind: ErrorKind,
     message: String,
@@ -65,6 +65,12 @@ impl fmt::Display for Error {
             }
         }
         Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:#}")
     }
 }
 

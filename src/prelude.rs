@@ -5,7 +5,11 @@ pub use crate::aggregate::{
     Quantiles, Reduce, Sum, TopK, Variance,
 };
 pub use crate::config::Settings;
-pub use crate::connect::*;
+pub use crate::connect::{
+    Collected, CsvOutput, FileSink, Files, OnMalformed, Roll, collect, csv, generate, iterate,
+    jsonl, read_all, tcp_lines, text, to_csv, to_files, to_jsonl, to_stdout, to_stdout_jsonl,
+    to_text,
+};
 pub use crate::event::Event;
 pub use crate::event_time::Disorder;
 pub use crate::events::Events;

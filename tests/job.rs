@@ -83,14 +83,15 @@ fn what_is_late_does_not_depend_on_when_idle_workers_wake() {
         let settings = Settings::default().workers(workers).epoch_rows(1).quiet();
         let seen = Job::new("test", settings)
             .run(move |flow| {
-                let sink = sink.clone();
-                flow.read(iterate(|| (0..200i64).map(|it| it ^ 3)))?
+                let (panes, late) = flow
+                    .read(iterate(|| (0..200i64).map(|it| it ^ 3)))?
                     .event_time(|it| EventTime::from_millis(*it), Disorder::ascending())
                     .key_by(|it| it % 7)
                     .window(Tumbling::new(millis(1)))
-                    .on_late(move |late| late.map(|it| it.value.1).write(sink).expect("written"))
-                    .aggregate(Count)
-                    .write(collect())
+                    .with_late()
+                    .aggregate(Count);
+                late.map(|it| it.value.1).write(sink.clone())?;
+                panes.write(collect())
             })
             .expect("the job runs");
         let expected: Vec<i64> = (0..200).filter(|it| it % 4 != 3).collect();

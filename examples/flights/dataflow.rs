@@ -1,8 +1,6 @@
 //! What is computed: the dataflow.
 
-use std::cell::Cell;
 use std::path::PathBuf;
-use std::rc::Rc;
 
 use serde::Serialize;
 use tidemill::Result;
@@ -82,15 +80,13 @@ fn beside_the_past(
     to: &Output,
     results: &Results,
 ) -> Result<()> {
-    // The late stream is handed over while the window is built, and outlives that moment here.
-    let late = Rc::new(Cell::new(None));
-    let keep = Rc::clone(&late);
-    let (judged, _) = departures
+    let (hours, late) = departures
         .key_by(|it| (it.origin.clone(), it.hour))
         .window(Tumbling::new(hours(1)))
         .name("hours")
-        .on_late(move |late| keep.set(Some(late)))
-        .aggregate((Count, Mean::of(|it: &Departure| it.delay)))
+        .with_late()
+        .aggregate((Count, Mean::of(|it: &Departure| it.delay)));
+    let (judged, _) = hours
         .key_value(|Pane { key, span, value: (departures, mean) }| {
             (key, Hour { span, departures, mean })
         })
@@ -100,7 +96,6 @@ fn beside_the_past(
     rows.clone().filter(HourRow::unusual).write(to.csv("unusual"))?;
     rows.write(results.hours.clone())?;
 
-    let Some(late) = late.take() else { return Ok(()) };
     let rows = late.map(LateRow::new);
     rows.clone().write(to.csv("late"))?;
     rows.write(results.late.clone())

@@ -41,12 +41,7 @@ pub(crate) struct Almanac(Arc<HashMap<(String, EventTime), Weather>>);
 impl Almanac {
     /// Reads all of a file, by the same source that a job would read.
     pub(crate) fn read(path: &Path) -> Result<Self> {
-        let source = csv::<Row>(path).absent("NA");
-        let mut rows = Vec::new();
-        for partition in source.partitions(1)? {
-            let mut reader = source.open(&partition, None, Arc::new(|| ()))?;
-            while reader.poll(4096, &mut rows)? != Polled::Ended {}
-        }
+        let rows = read_all(&csv::<Row>(path).absent("NA"))?;
         let hours = rows.into_iter().map(|row| {
             let Row { temp, wind_speed, precip, visib, .. } = row;
             ((row.origin, row.time_hour), Weather { temp, wind_speed, precip, visib })

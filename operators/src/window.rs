@@ -9,6 +9,7 @@ mod slices;
 mod tables;
 pub mod trigger;
 mod verbs;
+mod with_late;
 
 pub use assign::{
     Aligned, Assign, Count, CountSliding, CountTumbling, Cumulative, GapBy, Global, Refused,
@@ -17,3 +18,4 @@ pub use assign::{
 pub use general::{General, Saved};
 pub use pane::Pane;
 pub use verbs::{Evicted, Windowed};
+pub use with_late::WithLate;

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::rc::Rc;
 
 use timely::container::{CapacityContainerBuilder, NoopBuilder};
@@ -18,6 +19,7 @@ use crate::batch::Batch;
 use crate::drive::{Marks, least};
 use crate::event::Event;
 use crate::events::Events;
+use crate::flow::Site;
 use crate::mark::{Mark, Watermark};
 use crate::plan::{Node, Routing};
 use crate::stream::Stream;
@@ -44,9 +46,9 @@ impl<'scope, D: 'static> Stream<'scope, D> {
     /// use timely::dataflow::operators::{Capture, ToStream, capture::Extract};
     ///
     /// let timed = timely::example(|scope| {
-    ///     let clicks = [(30, "a"), (28, "b")].to_stream(scope);
+    ///     let clicks = [(30, 'a'), (28, 'b')].to_stream(scope);
     ///     let clicks = Stream::from_inner(&Flow::new(scope), clicks);
-    ///     let at = |click: &(i64, &str)| EventTime::from_secs(click.0);
+    ///     let at = |click: &(i64, char)| EventTime::from_secs(click.0);
     ///     clicks.event_time(at, Disorder::up_to(seconds(5))).timed().inner().capture()
     /// });
     /// let (_, timed) = &timed.extract()[0];
@@ -104,11 +106,11 @@ impl<'scope, D: 'static> Stream<'scope, D> {
         let mut output = OutputBuilder::<Epoch, NoopBuilder<Batch<Event<D>>>>::from(output);
         let mut marks = OutputBuilder::<Epoch, CapacityContainerBuilder<Vec<Mark>>>::from(marks);
         let slot = site.worker as u32;
+        let mut herald = Herald { seen: site.keeper.resume(), name, site };
 
         builder.build(move |mut capabilities| {
             // To be able to speak at the end of every epoch, also of one without records.
             let mut held = capabilities.pop();
-            let mut seen = site.keeper.resume();
             let mut made = Batch::default();
             move |frontiers| {
                 let (mut output, mut marks) = (output.activate(), marks.activate());
@@ -120,41 +122,63 @@ impl<'scope, D: 'static> Stream<'scope, D> {
                     made.records.clear();
                 });
                 let frontier = least(frontiers);
-                let Some(speaker) = held.as_mut().filter(|_| frontier > seen) else { return };
-                let mut last = seen;
-                let mut say = |epoch, reached| {
-                    marks.session(&speaker.delayed(&epoch)).give(Mark { slot, reached });
-                };
-                let keep = |times: &T, completed| {
-                    if let Some(epoch) = site.keeper.due(completed) {
-                        site.keeper.keep(&name, site.worker, epoch, times.save());
-                    }
-                };
-                while let Some(epoch) = times.first_open(frontier).map(|it| it.max(last)) {
-                    // What is known now holds up to here: later epochs are not part of it.
-                    keep(&times, last..epoch);
-                    last = epoch;
-                    times.close(epoch).into_iter().for_each(|reached| say(epoch, reached));
+                if let Some(speaker) = held.take_if(|_| frontier > herald.seen) {
+                    let mut say = |epoch: Epoch, reached| {
+                        let mark = Mark { slot, reached };
+                        marks.session(&speaker.delayed(&epoch)).give(mark);
+                    };
+                    herald.tell(frontier, &mut times, &mut say);
+                    held = (frontier < Epoch::MAX).then(|| speaker.delayed(&frontier));
                 }
-                if frontier == Epoch::MAX {
-                    if !site.stopped() {
-                        say(last, Some(EventTime::MAX));
-                    }
-                    keep(&times, last..last + 1);
-                    held = None;
-                    return;
-                }
-                keep(&times, last..frontier - 1);
-                // The end of an epoch without records is a moment to notice silence, too.
-                times.close(frontier - 1).into_iter().for_each(|it| say(frontier - 1, it));
-                keep(&times, frontier - 1..frontier);
-                seen = frontier;
-                speaker.downgrade(&frontier);
             }
         });
         let slots = flow.scope().peers();
         let stream = Stream { flow, inner: stream, node, partitions: None };
         Events { stream, marks: Marks { stream: mark_stream.broadcast(), slots } }
+    }
+}
+
+/// Says and keeps, at the end of each epoch, how far time has come. Epochs may complete many at
+/// once; what is said and kept of each does not depend on that.
+struct Herald {
+    /// The earliest epoch that was not complete.
+    seen: Epoch,
+    name: String,
+    site: Rc<Site>,
+}
+
+impl Herald {
+    fn tell<D>(
+        &mut self,
+        frontier: Epoch,
+        times: &mut impl Times<D>,
+        say: &mut impl FnMut(Epoch, Option<EventTime>),
+    ) {
+        let mut last = self.seen;
+        while let Some(epoch) = times.first_open(frontier).map(|it| it.max(last)) {
+            // What is known now holds up to here: later epochs are not part of it.
+            self.keep(times, last..epoch);
+            last = epoch;
+            times.close(epoch).into_iter().for_each(|reached| say(epoch, reached));
+        }
+        if frontier == Epoch::MAX {
+            if !self.site.stopped() {
+                say(last, Some(EventTime::MAX));
+            }
+            self.keep(times, last..last + 1);
+        } else {
+            self.keep(times, last..frontier - 1);
+            // The end of an epoch without records is a moment to notice silence, too.
+            times.close(frontier - 1).into_iter().for_each(|it| say(frontier - 1, it));
+            self.keep(times, frontier - 1..frontier);
+        }
+        self.seen = frontier;
+    }
+
+    fn keep<D>(&self, times: &impl Times<D>, completed: Range<Epoch>) {
+        if let Some(epoch) = self.site.keeper.due(completed) {
+            self.site.keeper.keep(&self.name, self.site.worker, epoch, times.save());
+        }
     }
 }
 

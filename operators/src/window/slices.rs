@@ -15,10 +15,12 @@
 //! makes the next firing cost a merge for each key of each slice of the window.
 
 mod calendar;
+mod open;
 mod places;
 mod stacks;
 
 use self::calendar::Calendar;
+use self::open::Open;
 use self::places::Places;
 use self::stacks::{Closed, Stacks};
 use super::{Cumulative, Pane, Sliding};
@@ -59,50 +61,6 @@ const AHEAD: usize = 64;
 
 /// The slice, the place and the rest of a record.
 type Sorted<V> = (i64, u32, Event<V>);
-
-/// A slice that records are folded into.
-struct Open<S> {
-    span: Span,
-    /// Where each place's state is, plus one.
-    at: Vec<u32>,
-    /// Places and their states.
-    states: Vec<(u32, S)>,
-}
-
-impl<S> Default for Open<S> {
-    fn default() -> Self {
-        Self { span: Span::ALWAYS, at: Vec::new(), states: Vec::new() }
-    }
-}
-
-impl<S> Open<S> {
-    /// The state of a place out of `places`.
-    #[inline]
-    fn state(&mut self, place: u32, places: usize, start: impl FnOnce() -> S) -> &mut S {
-        if self.at.len() <= place as usize {
-            self.at.resize(places, 0);
-        }
-        let at = &mut self.at[place as usize];
-        if *at == 0 {
-            self.states.push((place, start()));
-            *at = self.states.len() as u32;
-        }
-        &mut self.states[*at as usize - 1].1
-    }
-
-    /// Where the state of a place is, plus one; 0 if there is none.
-    #[inline]
-    fn at(&mut self, place: u32, places: usize) -> u32 {
-        if self.at.len() <= place as usize {
-            self.at.resize(places, 0);
-        }
-        self.at[place as usize]
-    }
-
-    fn has(&self, place: u32) -> bool {
-        self.at.get(place as usize).is_some_and(|at| *at != 0)
-    }
-}
 
 impl<K: Key, V: Value, A: Aggregate<V>> Slices<K, V, A> {
     /// Sliding windows; none if they leave gaps, which slices cannot have.
@@ -259,12 +217,9 @@ impl<K: Key, V: Value, A: Aggregate<V>> Slices<K, V, A> {
     }
 
     fn close(&mut self, number: i64, mut open: Open<A::State>) {
-        for (place, _) in &open.states {
-            open.at[*place as usize] = 0;
-            self.places.hold(*place);
-        }
-        let states = self.spare_states.pop().unwrap_or_default();
-        self.closed.insert(number, std::mem::replace(&mut open.states, states));
+        let states = open.empty_into(self.spare_states.pop().unwrap_or_default());
+        states.iter().for_each(|(place, _)| self.places.hold(*place));
+        self.closed.insert(number, states);
         self.spare.push(open);
     }
 

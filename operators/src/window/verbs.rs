@@ -9,21 +9,21 @@ use super::evict::Evict;
 use super::slices::Slices;
 use super::tables::Tables;
 use super::trigger::{AtWatermark, Trigger};
-use super::{Aligned, Assign, General, Pane};
+use super::{Aligned, Assign, General, Pane, WithLate};
 use crate::aggregate::Aggregate;
 use crate::event::Event;
 use crate::events::Events;
 use crate::keyed::{Key, Keyed, Value};
 use crate::plan::Node;
-use crate::rule::Rule;
 use crate::stream::Stream;
 use crate::time::Span;
 
 /// Where windows cut into slices keep their state.
 const SLICED: &str = "aggregates per key and slice, until its last window fires";
 
-/// What is done with records that come too late for every window they belong to.
-type OnLate<'scope, K, V> = Box<dyn FnOnce(Stream<'scope, Event<(K, V)>>) + 'scope>;
+/// What windows give: their panes, and the records that came too late for every window they belong to.
+pub(super) type Given<'scope, K, V, O> =
+    (Events<'scope, Pane<K, O>>, Stream<'scope, Event<(K, V)>>);
 
 /// Keyed events cut into windows: what [`Keyed::window`] gives.
 ///
@@ -40,10 +40,10 @@ type OnLate<'scope, K, V> = Box<dyn FnOnce(Stream<'scope, Event<(K, V)>>) + 'sco
 /// use timely::dataflow::operators::{Capture, ToStream, capture::Extract};
 ///
 /// let panes = timely::example(|scope| {
-///     let clicks = [(1, "ad"), (4, "ad"), (12, "ad")].to_stream(scope);
+///     let clicks = [(1, 7u32), (4, 7), (12, 7)].to_stream(scope);
 ///     Stream::from_inner(&Flow::new(scope), clicks)
 ///         .event_time(|click| EventTime::from_secs(click.0), Disorder::ascending())
-///         .key_by(|click| click.1.to_owned())
+///         .key_by(|click| click.1)
 ///         .window(Tumbling::new(seconds(10)))
 ///         .aggregate(Count)
 ///         .values()
@@ -52,7 +52,7 @@ type OnLate<'scope, K, V> = Box<dyn FnOnce(Stream<'scope, Event<(K, V)>>) + 'sco
 ///         .capture()
 /// });
 /// let panes: Vec<_> = panes.extract().into_iter().flat_map(|(_, panes)| panes).collect();
-/// assert_eq!(panes, [("ad".into(), 0, 2), ("ad".into(), 10_000, 1)]);
+/// assert_eq!(panes, [(7, 0, 2), (7, 10_000, 1)]);
 /// ```
 pub struct Windowed<'scope, K, V, A, T> {
     keyed: Keyed<'scope, K, V>,
@@ -60,7 +60,6 @@ pub struct Windowed<'scope, K, V, A, T> {
     trigger: T,
     lateness: Duration,
     name: String,
-    on_late: Option<OnLate<'scope, K, V>>,
 }
 
 /// Windowed events whose windows drop records before their function sees them.
@@ -86,7 +85,7 @@ impl<'scope, K: Key, V: Value> Keyed<'scope, K, V> {
     pub fn window<A: Assign<V>>(self, assign: A) -> Windowed<'scope, K, V, A, A::Trigger> {
         let trigger = assign.trigger();
         let (lateness, name) = (Duration::ZERO, "window".to_owned());
-        Windowed { keyed: self, assign, trigger, lateness, name, on_late: None }
+        Windowed { keyed: self, assign, trigger, lateness, name }
     }
 }
 
@@ -100,8 +99,8 @@ impl<'scope, K: Key, V: Value, A: Assign<V>, T: Trigger<V>> Windowed<'scope, K, 
     /// Fires when `trigger` says so, instead of as the windows would by themselves.
     #[must_use]
     pub fn trigger<U: Trigger<V>>(self, trigger: U) -> Windowed<'scope, K, V, A, U> {
-        let Self { keyed, assign, lateness, name, on_late, .. } = self;
-        Windowed { keyed, assign, trigger, lateness, name, on_late }
+        let Self { keyed, assign, lateness, name, .. } = self;
+        Windowed { keyed, assign, trigger, lateness, name }
     }
 
     /// Keeps a window for this long after its end; each late record fires it again at once.
@@ -110,21 +109,20 @@ impl<'scope, K: Key, V: Value, A: Assign<V>, T: Trigger<V>> Windowed<'scope, K, 
         Self { lateness, ..self }
     }
 
-    /// Hands the stream of records that no window takes to `late` while the flow is built. Without
-    /// this they are only counted.
+    /// Gives, beside the panes, the stream of records that no window takes. Without this they are only
+    /// counted.
     ///
-    /// ```no_run
-    /// # use tidemill_operators::{aggregate::Count, keyed::Keyed, time::seconds, window::Tumbling};
-    /// # fn example(keyed: Keyed<'_, String, u64>) {
-    /// keyed
-    ///     .window(Tumbling::new(seconds(10)))
-    ///     .on_late(|late| drop(late.inspect(|event| eprintln!("too late: {event:?}"))))
-    ///     .aggregate(Count);
-    /// # }
     /// ```
-    #[must_use]
-    pub fn on_late(self, late: impl FnOnce(Stream<'scope, Event<(K, V)>>) + 'scope) -> Self {
-        Self { on_late: Some(Box::new(late)), ..self }
+    /// use tidemill_operators::{aggregate::Count, keyed::Keyed, time::seconds, window::Tumbling};
+    ///
+    /// fn clicks(keyed: Keyed<'_, String, u64>) {
+    ///     let (_panes, late) =
+    ///         keyed.window(Tumbling::new(seconds(10))).with_late().aggregate(Count);
+    ///     _ = late.inspect(|event| eprintln!("too late: {event:?}"));
+    /// }
+    /// ```
+    pub fn with_late(self) -> WithLate<'scope, K, V, A, T> {
+        WithLate(self)
     }
 
     /// Drops records of a window before its function sees them. The windows then keep all records.
@@ -134,25 +132,32 @@ impl<'scope, K: Key, V: Value, A: Assign<V>, T: Trigger<V>> Windowed<'scope, K, 
 
     /// Gives the aggregate of each window. The window keeps only the aggregate's state.
     pub fn aggregate<G: Aggregate<V>>(self, aggregate: G) -> Events<'scope, Pane<K, G::Output>> {
+        self.aggregated(aggregate).0
+    }
+
+    pub(super) fn aggregated<G: Aggregate<V>>(
+        self,
+        aggregate: G,
+    ) -> Given<'scope, K, V, G::Output> {
         let by_watermark = TypeId::of::<T>() == TypeId::of::<AtWatermark>();
         let aligned = self.assign.aligned().filter(|_| by_watermark && self.lateness.is_zero());
         match aligned {
             Some(Aligned::Tumbling(windows)) => {
                 let node = self.node("one aggregate per key and open window, until it fires");
-                self.fire(node, Tables::new(windows, aggregate))
+                self.keyed.rule(node, Tables::new(windows, aggregate))
             }
             Some(Aligned::Sliding(windows)) => {
                 let node = self.node(SLICED);
                 match Slices::sliding(windows, aggregate.clone()) {
-                    Some(slices) => self.fire(node, slices),
-                    None => self.general(Folded(aggregate)),
+                    Some(slices) => self.keyed.rule(node, slices),
+                    None => self.given(Folded(aggregate)),
                 }
             }
             Some(Aligned::Cumulative(windows)) => {
                 let node = self.node(SLICED);
-                self.fire(node, Slices::cumulative(windows, aggregate))
+                self.keyed.rule(node, Slices::cumulative(windows, aggregate))
             }
-            None => self.general(Folded(aggregate)),
+            None => self.given(Folded(aggregate)),
         }
     }
 
@@ -194,22 +199,15 @@ impl<'scope, K: Key, V: Value, A: Assign<V>, T: Trigger<V>> Windowed<'scope, K, 
     /// If the windows merge and the trigger cannot: a mistake in the program, found when the flow
     /// is built.
     pub fn general<C: Contents<K, V>>(self, contents: C) -> Events<'scope, Pane<K, C::Output>> {
+        self.given(contents).0
+    }
+
+    pub(super) fn given<C: Contents<K, V>>(self, contents: C) -> Given<'scope, K, V, C::Output> {
         let node = self.node("per key and window, until the watermark passes its end and lateness");
         let name = self.name;
         let rule = General::new(self.assign, self.trigger, self.lateness, contents)
             .unwrap_or_else(|refused| panic!("operator `{name}`: {refused}"));
-        let (panes, late) = self.keyed.rule(node, rule);
-        hand_over(self.on_late, late);
-        panes
-    }
-
-    fn fire<O: 'static, R>(self, node: Node, rule: R) -> Events<'scope, O>
-    where
-        R: Rule<Event<(K, V)>, Output = Event<O>, Side = Event<(K, V)>>,
-    {
-        let (panes, late) = self.keyed.rule(node, rule);
-        hand_over(self.on_late, late);
-        panes
+        self.keyed.rule(node, rule)
     }
 
     fn node(&self, state: &str) -> Node {
@@ -238,15 +236,5 @@ impl<'scope, K: Key, V: Value, A: Assign<V>, T: Trigger<V>, E: Evict<V>>
         I: IntoIterator<Item: 'static> + 'static,
     {
         self.windowed.general(Evicting(self.evict, Whole(function)))
-    }
-}
-
-/// Builds what the user wants to do with late records; they were counted already.
-fn hand_over<'scope, K, V>(
-    on_late: Option<OnLate<'scope, K, V>>,
-    late: Stream<'scope, Event<(K, V)>>,
-) {
-    if let Some(on_late) = on_late {
-        on_late(late);
     }
 }
