@@ -52,7 +52,7 @@ impl<'scope, D: 'static> Stream<'scope, D> {
     ///     clicks.event_time(at, Disorder::up_to(seconds(5))).timed().inner().capture()
     /// });
     /// let (_, timed) = &timed.extract()[0];
-    /// assert_eq!(timed[1].at, EventTime::from_secs(28));
+    /// assert_eq!(timed[0].at, EventTime::from_secs(28));
     /// ```
     pub fn event_time(
         self,

@@ -43,7 +43,8 @@ impl<'scope, K: Key, V: Value> Keyed<'scope, K, V> {
     ///         .inner()
     ///         .capture()
     /// });
-    /// assert_eq!(sums.extract(), [(0, vec![(1, 1), (0, 2), (1, 4), (0, 6)])]);
+    /// // Extracting sorts what was captured.
+    /// assert_eq!(sums.extract(), [(0, vec![(0, 2), (0, 6), (1, 1), (1, 4)])]);
     /// ```
     pub fn aggregate<A: Aggregate<V>>(self, aggregate: A) -> Events<'scope, (K, A::Output)> {
         let node = Node::operator("aggregate").state("one aggregate per key, never freed");
