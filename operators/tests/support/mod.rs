@@ -5,7 +5,7 @@
 //! is the room below it, for tests that feed by a script of their own.
 
 // Each test binary uses a part of this.
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
