@@ -21,7 +21,8 @@ pub struct Mark {
 /// The watermark of a stream, from the marks of its slots.
 ///
 /// It never goes back: a slot that was idle and rejoins behind the watermark brings late events.
-/// While every slot is idle it stays where it was.
+/// While every slot is idle it stays where it was, and so it does while some are idle and all
+/// others have ended: time ends when all have.
 #[derive(Debug)]
 pub struct Watermark {
     slots: Vec<Option<EventTime>>,
@@ -41,7 +42,11 @@ impl Watermark {
             self.slots[mark.slot as usize] = mark.reached;
             changed = true;
         }
-        if changed && let Some(least) = self.slots.iter().copied().flatten().min() {
+        let idle = self.slots.contains(&None);
+        if changed
+            && let Some(least) = self.slots.iter().copied().flatten().min()
+            && !(idle && least == EventTime::MAX)
+        {
             self.current = self.current.max(least);
         }
         self.current
@@ -84,5 +89,15 @@ mod tests {
         assert_eq!(watermark.complete([mark(0, None)]), at(5));
         assert_eq!(watermark.complete([mark(1, Some(at(3)))]), at(5));
         assert_eq!(watermark.complete([mark(1, Some(at(8)))]), at(8));
+    }
+
+    #[test]
+    fn an_idle_slot_holds_back_the_end_of_time() {
+        let mut watermark = Watermark::new(2);
+        let mark = |slot, reached| Mark { slot, reached };
+        watermark.complete([mark(0, Some(at(5))), mark(1, Some(at(2)))]);
+        assert_eq!(watermark.complete([mark(0, Some(EventTime::MAX)), mark(1, None)]), at(2));
+        assert_eq!(watermark.complete([mark(1, Some(at(8)))]), at(8));
+        assert_eq!(watermark.complete([mark(1, Some(EventTime::MAX))]), EventTime::MAX);
     }
 }

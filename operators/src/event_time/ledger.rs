@@ -94,8 +94,8 @@ impl Ledger {
     fn reached(&self, now: EventTime, ended: impl Fn(usize) -> bool) -> Option<EventTime> {
         let mut live = self.partitions.iter().enumerate().filter(|(at, _)| !ended(*at)).peekable();
         if live.peek().is_none() {
-            // Without partitions there is nothing to say; ended ones have said everything.
-            return (!self.partitions.is_empty()).then_some(EventTime::MAX);
+            // Ended ones have said everything, and where there are none there is nothing to say.
+            return Some(EventTime::MAX);
         }
         let silent = |entry: &Entry| now.micros().saturating_sub(entry.heard.micros());
         let idle = |entry: &Entry| self.idle_after.is_some_and(|after| silent(entry) >= after);
@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_worker_without_partitions_holds_nothing_back() {
-        assert_eq!(ledger(0, None).close(0, at(0), |_| false), Some(None));
+        assert_eq!(ledger(0, None).close(0, at(0), |_| false), Some(Some(EventTime::MAX)));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! is the room below it, for tests that feed by a script of their own.
 
 // Each test binary uses a part of this.
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -109,7 +109,14 @@ impl Shared {
 pub(crate) struct Tap<O> {
     worker: usize,
     seen: Arc<Mutex<Vec<Seen<O>>>>,
-    watched: RefCell<Vec<(String, Rc<Cell<Epoch>>)>>,
+    watched: Rc<RefCell<Vec<(String, Rc<Cell<Epoch>>)>>>,
+}
+
+impl<O> Clone for Tap<O> {
+    fn clone(&self) -> Self {
+        let (seen, watched) = (Arc::clone(&self.seen), Rc::clone(&self.watched));
+        Self { worker: self.worker, seen, watched }
+    }
 }
 
 impl<O: 'static> Tap<O> {
@@ -291,7 +298,7 @@ fn bench<'a, D: 'static, O: 'static>(
     let resume = keeper.resume();
     let line = Line { batches: VecDeque::new(), frontier: resume };
     let line = Rc::new(RefCell::new(line));
-    let tap = Tap { worker: worker.index(), seen, watched: RefCell::default() };
+    let tap = Tap { worker: worker.index(), seen, watched: Rc::default() };
     let surroundings = Surroundings {
         keeper: Rc::new(keeper),
         clock: Rc::clone(&clock) as _,
@@ -304,7 +311,7 @@ fn bench<'a, D: 'static, O: 'static>(
         build(Stream::from_source(&flow, node, stream, Rc::clone(&partitions)), &tap);
         (flow.progress(), activator)
     });
-    let watched = tap.watched.into_inner();
+    let watched = tap.watched.take();
     Bench { worker, line, activator, progress, watched, shared, partitions, clock }
 }
 

@@ -188,7 +188,7 @@ impl<D: Clone + Send + Sync + 'static> Run<D> {
     pub(crate) fn watermarks(&self, time: impl Fn(&D) -> i64, delay: i64) -> Vec<i64> {
         let partitions = self.epochs.first().map_or(0, Vec::len);
         let of_partition = |epoch: usize, it: usize| {
-            if self.ends && epoch as Epoch >= self.end_of(it) {
+            if self.ended(it, epoch as Epoch) {
                 return i64::MAX;
             }
             let latest = self.epochs[..=epoch].iter().flat_map(|epoch| &epoch[it]).map(&time).max();
@@ -196,6 +196,22 @@ impl<D: Clone + Send + Sync + 'static> Run<D> {
         };
         let after = |epoch| (0..partitions).map(|it| of_partition(epoch, it)).min();
         (0..self.epochs.len()).map(|epoch| after(epoch).unwrap_or(i64::MIN)).collect()
+    }
+
+    /// Whether a partition holds nothing back any more at the end of an epoch.
+    pub(crate) fn ended(&self, partition: usize, epoch: Epoch) -> bool {
+        self.ends && epoch >= self.end_of(partition)
+    }
+
+    /// How many workers there are in an epoch.
+    pub(crate) fn workers_at(&self, epoch: Epoch) -> usize {
+        let last = self.restarts.iter().rfind(|it| it.0 < epoch);
+        last.map_or(self.workers, |it| it.1)
+    }
+
+    /// The same run without restarts.
+    pub(crate) fn never_restarting(self) -> Self {
+        Self { restarts: Vec::new(), ..self }
     }
 
     /// The history.
