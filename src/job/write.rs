@@ -219,11 +219,12 @@ fn write_all<D>(
             Message::Rows(mut records) => {
                 writer.write(&mut records)?;
                 written.fetch_add(1, Ordering::AcqRel);
-                // It fails only when the worker has ended, and then nobody waits.
-                let _ = waker.activate();
             }
             Message::Flush => unshown = true,
             Message::Close => return writer.close(),
         }
+        // Whatever it was, there is room for the next. It fails only when the worker has ended, and
+        // then nobody waits.
+        let _ = waker.activate();
     }
 }
