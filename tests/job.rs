@@ -219,3 +219,29 @@ fn sources_wait_for_a_slow_sink() {
         assert_eq!((seen.rows_in(), seen.rows_out()), (100_000, 100_000));
     }
 }
+
+#[test]
+fn a_sink_that_panics_ends_the_job_with_its_name() {
+    /// A record that cannot be written.
+    struct Unspeakable;
+
+    impl std::fmt::Display for Unspeakable {
+        fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            panic!("it has no name");
+        }
+    }
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("out.txt");
+    let ended = started(move || {
+        let settings = Settings::default().workers(2).quiet();
+        Job::new("test", settings).run(move |flow| {
+            // Without end: only the panic ends it.
+            let records = flow.read(generate(1, |_, _| Unspeakable))?;
+            records.write(to_text(path.clone()).single_file())
+        })
+    });
+    let error = ended.recv_timeout(PATIENCE).expect("the job ends").expect_err("it fails");
+    let said = format!("{error:#}");
+    assert!(said.contains("out.txt panicked") && said.contains("it has no name"), "{said}");
+}
