@@ -28,15 +28,19 @@ const REST: Duration = Duration::from_millis(20);
 /// What a process says first when it connects, before its index.
 const GREETING: u64 = u64::from_le_bytes(*b"tidemill");
 
-/// What the workers of this process need to talk to each other and to other processes.
-pub(crate) fn connect(settings: &Settings) -> Result<(Vec<AllocatorBuilder>, Box<dyn Any + Send>)> {
+/// What the workers of this process need to talk to each other and to other processes. Gives up
+/// waiting for these once `stopping`.
+pub(crate) fn connect(
+    settings: &Settings,
+    stopping: &dyn Fn() -> bool,
+) -> Result<(Vec<AllocatorBuilder>, Box<dyn Any + Send>)> {
     let config = settings.timely()?.communication;
     let CommunicationConfig::Cluster { threads, process, addresses, .. } = config else {
         return config.try_build().map_err(|error| {
             Error::new(ErrorKind::Setting, "cannot set up the workers").because(error)
         });
     };
-    let sockets = meet(&addresses, process, Instant::now() + PATIENCE)?;
+    let sockets = meet(&addresses, process, &Patience::new(stopping))?;
     let hooks = Hooks::default();
     let builders =
         ProcessBuilder::new_typed_vector(threads, hooks.refill.clone(), hooks.spill.clone());
@@ -47,8 +51,39 @@ pub(crate) fn connect(settings: &Settings) -> Result<(Vec<AllocatorBuilder>, Box
     Ok((builders.into_iter().map(AllocatorBuilder::Tcp).collect(), Box::new(guard)))
 }
 
+/// How long to wait for the other processes.
+struct Patience<'a> {
+    deadline: Instant,
+    stopping: &'a dyn Fn() -> bool,
+}
+
+impl<'a> Patience<'a> {
+    fn new(stopping: &'a dyn Fn() -> bool) -> Self {
+        Self { deadline: Instant::now() + PATIENCE, stopping }
+    }
+
+    fn lasts(&self) -> bool {
+        Instant::now() < self.deadline && !(self.stopping)()
+    }
+
+    /// Why the wait is over.
+    fn gone(&self, process: usize, other: usize, address: &str) -> Error {
+        let how = if (self.stopping)() {
+            "was stopped while it waited".to_owned()
+        } else {
+            format!("waited {PATIENCE:?} in vain")
+        };
+        let message = format!("process {process} {how} for process {other} at {address}");
+        Error::new(ErrorKind::Stopped, message)
+    }
+}
+
 /// Connects to every other process: one socket for each, none for this one.
-fn meet(addresses: &[String], process: usize, deadline: Instant) -> Result<Vec<Option<TcpStream>>> {
+fn meet(
+    addresses: &[String],
+    process: usize,
+    patience: &Patience<'_>,
+) -> Result<Vec<Option<TcpStream>>> {
     let own = &addresses[process];
     // Listen before connecting, so that nobody who comes early is turned away.
     let listener = (process + 1 < addresses.len())
@@ -63,16 +98,16 @@ fn meet(addresses: &[String], process: usize, deadline: Instant) -> Result<Vec<O
         .transpose()?;
     let mut sockets = Vec::with_capacity(addresses.len());
     for (other, address) in addresses.iter().enumerate().take(process) {
-        sockets.push(Some(call(process, other, address, deadline)?));
+        sockets.push(Some(call(process, other, address, patience)?));
     }
     sockets.push(None);
     if let Some(listener) = listener {
-        sockets.extend(answer(&listener, process, addresses, deadline)?);
+        sockets.extend(answer(&listener, process, addresses, patience)?);
     }
     Ok(sockets)
 }
 
-fn call(process: usize, other: usize, address: &str, deadline: Instant) -> Result<TcpStream> {
+fn call(process: usize, other: usize, address: &str, patience: &Patience<'_>) -> Result<TcpStream> {
     loop {
         let greeted = TcpStream::connect(address).and_then(|mut socket| {
             socket.set_nodelay(true)?;
@@ -82,13 +117,8 @@ fn call(process: usize, other: usize, address: &str, deadline: Instant) -> Resul
         });
         match greeted {
             Ok(socket) => return Ok(socket),
-            Err(_) if Instant::now() < deadline => sleep(REST),
-            Err(error) => {
-                let message = format!(
-                    "process {process} waited {PATIENCE:?} in vain for process {other} at {address}"
-                );
-                return Err(Error::new(ErrorKind::Stopped, message).because(error));
-            }
+            Err(_) if patience.lasts() => sleep(REST),
+            Err(error) => return Err(patience.gone(process, other, address).because(error)),
         }
     }
 }
@@ -98,7 +128,7 @@ fn answer(
     listener: &TcpListener,
     process: usize,
     addresses: &[String],
-    deadline: Instant,
+    patience: &Patience<'_>,
 ) -> Result<Vec<Option<TcpStream>>> {
     let first = process + 1;
     let mut sockets: Vec<Option<TcpStream>> = (first..addresses.len()).map(|_| None).collect();
@@ -113,16 +143,10 @@ fn answer(
                     *place = Some(socket);
                 }
             }
-            Err(error) if error.kind() == IoKind::WouldBlock && Instant::now() < deadline => {
-                sleep(REST);
-            }
+            Err(error) if error.kind() == IoKind::WouldBlock && patience.lasts() => sleep(REST),
             Err(error) => {
                 let other = first + missing;
-                let message = format!(
-                    "process {process} waited {PATIENCE:?} in vain for process {other} at {}",
-                    addresses[other]
-                );
-                return Err(Error::new(ErrorKind::Stopped, message).because(error));
+                return Err(patience.gone(process, other, &addresses[other]).because(error));
             }
         }
     }

@@ -1,5 +1,11 @@
 //! Whole jobs through the public API: what goes in, what comes out, and how they end.
 
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tidemill::metrics::Snapshot;
 use tidemill::prelude::*;
 use tidemill::{Error, ErrorKind, Result};
 
@@ -98,4 +104,145 @@ fn what_is_late_does_not_depend_on_when_idle_workers_wake() {
         assert_eq!(late.sorted(), expected, "{workers} workers");
         assert_eq!(seen.rows_out(), 200);
     }
+}
+
+/// A sink whose writer stands still until it is told to go on.
+#[derive(Clone, Default)]
+struct Gated(Arc<(Mutex<bool>, Condvar)>);
+
+impl Gated {
+    fn open_gate(&self) {
+        *self.0.0.lock().expect("nobody panics") = true;
+        self.0.1.notify_all();
+    }
+
+    fn pass(&self) -> Result<()> {
+        let gate = self.0.0.lock().expect("nobody panics");
+        drop(self.0.1.wait_while(gate, |open| !*open).expect("nobody panics"));
+        Ok(())
+    }
+}
+
+impl Sink for Gated {
+    type Record = u64;
+
+    fn open(&self, _worker: usize, _peers: usize) -> Result<Box<dyn Writer<Record = u64>>> {
+        Ok(Box::new(self.clone()))
+    }
+
+    fn name(&self) -> String {
+        "gated".to_owned()
+    }
+}
+
+impl Writer for Gated {
+    type Record = u64;
+
+    fn write(&mut self, records: &mut Vec<u64>) -> Result<()> {
+        records.clear();
+        self.pass()
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.pass()
+    }
+
+    fn prepare(&mut self) -> Result<Vec<u8>> {
+        Ok(Vec::new())
+    }
+
+    fn commit(&mut self, _prepared: &[u8]) -> Result<()> {
+        Ok(())
+    }
+
+    fn abort(&mut self, _prepared: &[u8]) -> Result<()> {
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Runs a job on a thread of its own, and gives what it ends with.
+fn started(job: impl FnOnce() -> Result<Snapshot> + Send + 'static) -> Receiver<Result<Snapshot>> {
+    let (tell, ended) = channel();
+    thread::spawn(move || tell.send(job()));
+    ended
+}
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[test]
+fn a_sink_that_is_behind_by_many_empty_epochs_catches_up() {
+    let gated = Gated::default();
+    let (sink, settings) = (gated.clone(), Settings::default().epoch_rows(1).quiet());
+    let job = Job::new("test", settings.in_flight(1_000, 1));
+    let metrics = job.metrics();
+    let ended = started(move || {
+        job.run(move |flow| flow.read(iterate(|| 0..500u64))?.filter(|_| false).write(sink.clone()))
+    });
+    let deadline = Instant::now() + PATIENCE;
+    while metrics.snapshot().rows_in() < 500 {
+        assert!(Instant::now() < deadline, "{:?}", metrics.snapshot());
+        thread::yield_now();
+    }
+    // The worker is to have nothing left to do: only the writer can go on.
+    thread::sleep(Duration::from_millis(100));
+    gated.open_gate();
+    ended.recv_timeout(PATIENCE).expect("the job ends").expect("the job ends well");
+}
+
+#[test]
+fn sources_wait_for_a_slow_sink() {
+    for workers in [1, 2] {
+        let gated = Gated::default();
+        let sink = gated.clone();
+        let settings = Settings::default().workers(workers).epoch_rows(100).in_flight(8, 1);
+        let job = Job::new("test", settings.quiet());
+        let metrics = job.metrics();
+        let ended = started(move || {
+            job.run(move |flow| {
+                flow.read(generate(1, |index, _| index).limit(100_000))?.write(sink.clone())
+            })
+        });
+        let deadline = Instant::now() + PATIENCE;
+        let read = || metrics.snapshot().rows_in();
+        while read() < 800 {
+            assert!(Instant::now() < deadline, "{:?}", metrics.snapshot());
+            thread::yield_now();
+        }
+        // Long enough for everything to be read, if the sources did not wait.
+        thread::sleep(Duration::from_millis(200));
+        assert!(read() <= 1_000 * workers as u64, "{} rows are in flight", read());
+        gated.open_gate();
+        let seen = ended.recv_timeout(PATIENCE).expect("the job ends").expect("it ends well");
+        assert_eq!((seen.rows_in(), seen.rows_out()), (100_000, 100_000));
+    }
+}
+
+#[test]
+fn a_sink_that_panics_ends_the_job_with_its_name() {
+    /// A record that cannot be written.
+    struct Unspeakable;
+
+    impl std::fmt::Display for Unspeakable {
+        fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            panic!("it has no name");
+        }
+    }
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("out.txt");
+    let ended = started(move || {
+        let settings = Settings::default().workers(2).quiet();
+        Job::new("test", settings).run(move |flow| {
+            // Without end: only the panic ends it.
+            let records = flow.read(generate(1, |_, _| Unspeakable))?;
+            records.write(to_text(path.clone()).single_file())
+        })
+    });
+    let error = ended.recv_timeout(PATIENCE).expect("the job ends").expect_err("it fails");
+    let said = format!("{error:#}");
+    assert!(said.contains("out.txt panicked") && said.contains("it has no name"), "{said}");
 }

@@ -11,15 +11,14 @@ use std::collections::HashMap;
 use std::panic;
 use std::sync::{Mutex, Once, PoisonError};
 
-use timely::dataflow::Scope;
 use timely::logging::TimelyEvent;
 use timely::scheduling::current;
+use timely::worker::Worker;
 
 use super::host::said;
 use super::stopped;
 use crate::cluster;
 use crate::error::Error;
-use crate::time::Epoch;
 
 thread_local! {
     /// The names of this worker's operators, by their identifiers.
@@ -75,10 +74,10 @@ impl Drop for Watch {
     }
 }
 
-/// Notes the names of the operators that this worker builds from here on.
-pub(super) fn name_operators(scope: &Scope<'_, Epoch>) {
+/// Notes the names of the operators of dataflows that this worker begins from here on.
+pub(super) fn name_operators(worker: &Worker) {
     NAMES.with_borrow_mut(HashMap::clear);
-    let registry = scope.worker().log_register();
+    let registry = worker.log_register();
     if let Some(mut registry) = registry {
         registry.insert::<timely::logging::TimelyEventBuilder, _>("timely", |_time, events| {
             for (_, event) in events.iter().flat_map(|events| events.iter()) {

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use timely::container::NoopBuilder;
 use timely::dataflow::operators::Capability;
@@ -25,8 +25,12 @@ use crate::time::Epoch;
 /// Rows that are read from a partition before the next one has its turn.
 const TURN: usize = 4096;
 
-/// How long a source waits before it looks again at a partition that has nothing new.
+/// How long a source waits at first before it looks again at a partition that has nothing new. It
+/// waits twice as long each time, unless the reader wakes it.
 const REST: Duration = Duration::from_millis(5);
+
+/// The longest that it waits.
+const LONGEST_REST: Duration = Duration::from_millis(50);
 
 /// Reading into a flow: a verb that [`Flow`] gains in a job.
 pub trait Read<'scope> {
@@ -60,6 +64,8 @@ impl<'scope> Read<'scope> for Flow<'scope> {
             partitions: Rc::clone(&partitions),
             batch: Batch::default(),
             host: Rc::clone(&host),
+            look: None,
+            rest: REST,
             name,
         };
         let opened = if host.shown {
@@ -111,6 +117,9 @@ struct Intake<D> {
     keeper: Rc<dyn Keeper>,
     counts: Counts,
     activator: Activator,
+    /// When the operator is called again although nothing wakes it, if it is.
+    look: Option<Instant>,
+    rest: Duration,
 }
 
 struct Turn<D> {
@@ -173,7 +182,7 @@ impl<D: 'static> Intake<D> {
             }
             if self.partitions.paused(turn.mark) {
                 waiting = true;
-                self.activator.activate_after(Duration::from_millis(1));
+                self.look_again_after(Duration::from_millis(1));
                 continue;
             }
             match self.poll(at, room, &mut send) {
@@ -187,11 +196,23 @@ impl<D: 'static> Intake<D> {
             }
         }
         if ready {
+            self.rest = REST;
             self.activator.activate();
         } else if waiting {
-            self.activator.activate_after(REST);
+            self.look_again_after(self.rest);
         }
         ready || waiting
+    }
+
+    /// Has the operator called again at the latest after a while. Each call that it gets for another
+    /// reason would otherwise begin a series of calls of its own.
+    fn look_again_after(&mut self, rest: Duration) {
+        let now = Instant::now();
+        if self.look.is_none_or(|at| at <= now || at > now + rest) {
+            self.look = Some(now + rest);
+            self.rest = (2 * self.rest).min(LONGEST_REST);
+            self.activator.activate_after(rest);
+        }
     }
 
     fn poll(

@@ -36,7 +36,7 @@ pub(super) fn run(
     fate: &Arc<Fate>,
     build: impl Build,
 ) -> Result<()> {
-    let (builders, others) = cluster::connect(settings)?;
+    let (builders, others) = cluster::connect(settings, &|| fate.stopping())?;
     let name = name.to_owned();
     let (settings, metrics, fate) = (settings.clone(), metrics.clone(), Arc::clone(fate));
     let guards =
@@ -124,8 +124,8 @@ fn live(
 ) -> Result<()> {
     let mut news = News::new(worker);
     let before = worker.next_dataflow_index();
+    panics::name_operators(worker);
     let built = worker.dataflow::<Epoch, _, _>(|scope| {
-        panics::name_operators(&scope);
         let flow = Flow::within(scope, surroundings(settings, host));
         build(&flow).map(|()| flow.progress())
     });

@@ -1,6 +1,7 @@
 //! The operator that hands records to a sink, whose writer has a thread of its own.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +11,8 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::scheduling::SyncActivator;
 
-use super::host::{Host, host_of};
+use super::host::{Host, host_of, said};
+use super::stopped;
 use crate::connect::{Sink, Writer};
 use crate::count::Counter;
 use crate::drive::least;
@@ -124,9 +126,14 @@ impl<D: Send + 'static> Outgoing<D> {
         self.to = Some(to);
         let (fate, waker) = (Arc::clone(&host.fate), waker());
         let written = Arc::clone(&self.written);
-        let thread = std::thread::Builder::new().name(format!("sink {}", sink.name()));
+        let name = sink.name();
+        let thread = std::thread::Builder::new().name(format!("sink {name}"));
         let thread = thread.spawn(move || {
-            let done = write_all(&mut *writer, &from, &written, &waker);
+            let work = || write_all(&mut *writer, &from, &written, &waker);
+            // A panic must end the job as an error does, not leave it without a writer.
+            let done = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+                Err(stopped(format!("sink {name} panicked")).because(said(&*panic)))
+            });
             if done.is_err() {
                 // The worker must not wait for batches that will never be written.
                 fate.stop();
@@ -219,11 +226,12 @@ fn write_all<D>(
             Message::Rows(mut records) => {
                 writer.write(&mut records)?;
                 written.fetch_add(1, Ordering::AcqRel);
-                // It fails only when the worker has ended, and then nobody waits.
-                let _ = waker.activate();
             }
             Message::Flush => unshown = true,
             Message::Close => return writer.close(),
         }
+        // Whatever it was, there is room for the next. It fails only when the worker has ended, and
+        // then nobody waits.
+        let _ = waker.activate();
     }
 }

@@ -39,6 +39,7 @@ impl Ended {
 
 /// A process that runs; killed when dropped.
 pub(crate) struct Running {
+    command: String,
     child: Child,
     lines: Receiver<String>,
     out: String,
@@ -60,7 +61,8 @@ pub(crate) fn start(command: &mut Command) -> Running {
         stderr.read_to_end(&mut text).expect("a pipe can be read");
         String::from_utf8_lossy(&text).into_owned()
     });
-    Running { child, lines, out: String::new(), err: Some(err) }
+    let command = format!("{command:?}");
+    Running { command, child, lines, out: String::new(), err: Some(err) }
 }
 
 /// Runs a process to its end.
@@ -122,7 +124,7 @@ impl Running {
         let _ = self.child.kill();
         let _ = self.child.wait();
         let (out, err) = self.said();
-        panic!("a child {what}\n--- out\n{out}\n--- err\n{err}");
+        panic!("{}\n{what}\n--- out\n{out}\n--- err\n{err}", self.command);
     }
 }
 
