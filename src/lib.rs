@@ -1,4 +1,49 @@
-//! Tidemill.
+//! Event-time streams on [timely dataflow](https://docs.rs/timely): Apache Flink's job model on a
+//! small, fast engine.
+//!
+//! A job reads sources, gives records event time, windows them by key, and writes sinks. It runs on
+//! threads and across processes by the flags `-w -n -p -h`, and what it gives is the same for any
+//! number of workers and any order of arrival within the declared disorder.
+//!
+//! ```no_run
+//! use tidemill::prelude::*;
+//!
+//! #[derive(serde::Deserialize)]
+//! struct Impression {
+//!     ad: u64,
+//!     at_ms: i64,
+//!     clicked: bool,
+//! }
+//!
+//! fn main() -> tidemill::Result<()> {
+//!     Job::from_args("click-through")?.run(|flow| {
+//!         flow.read(csv::<Impression>("impressions.csv"))?
+//!             .event_time(|it| EventTime::from_millis(it.at_ms), Disorder::up_to(seconds(5)))
+//!             .key_value(|it| (it.ad, f64::from(u8::from(it.clicked))))
+//!             .window(Sliding::new(minutes(5), minutes(1)))
+//!             .aggregate((Count, Mean::of(|clicked: &f64| *clicked)))
+//!             .map(|pane| (pane.key, pane.span.end().to_string(), pane.value.0, pane.value.1))
+//!             .write(to_csv("rates").columns(["ad", "until", "shown", "rate"]))
+//!     })?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! `program -w 2` runs it on two threads, `program --explain` shows it as a graph, `program --help` says
+//! what else there is. A job whose sources end ends by itself, with every window fired.
+//!
+//! # Where to look
+//!
+//! - [`Job`] and [`config::Settings`]: running.
+//! - [`connect`]: files, sockets, generators, and how to write a source or sink of your own.
+//! - [`stream`], [`events`], [`keyed`], [`window`], [`aggregate`]: the vocabulary. It is the crate
+//!   [`tidemill_operators`], re-exported here.
+//! - [`event_time::Disorder`]: what makes a record late.
+//! - [`rule::Rule`]: an operator of your own.
+//!
+//! # What it does not do yet
+//!
+//! State is saved and restored in memory only: a job does not yet survive the loss of its process.
 
 pub mod cluster;
 pub mod config;

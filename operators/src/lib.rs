@@ -1,4 +1,54 @@
-//! Operators.
+//! Event-time operators on timely dataflow: streams, keys, windows, and the wiring they share.
+//!
+//! This is the vocabulary of [Tidemill](https://docs.rs/tidemill), on timely and differential alone: no
+//! file, no socket, no clock, no async runtime. Use it in a timely program of your own; the
+//! `tidemill` crate adds jobs, connectors and a command line.
+//!
+//! ```
+//! use tidemill_operators::aggregate::{Count, Mean};
+//! use tidemill_operators::event_time::Disorder;
+//! use tidemill_operators::flow::Flow;
+//! use tidemill_operators::stream::Stream;
+//! use tidemill_operators::time::{EventTime, minutes, seconds};
+//! use tidemill_operators::window::Sliding;
+//! use timely::dataflow::operators::{Capture, ToStream, capture::Extract};
+//!
+//! // (sensor, seconds, degrees)
+//! let readings = [(1u32, 10, 20.0), (1, 70, 22.0), (2, 65, 5.0), (1, 62, 24.0)];
+//! let means = timely::example(move |scope| {
+//!     let readings = Stream::from_inner(&Flow::new(scope), readings.to_stream(scope));
+//!     readings
+//!         .event_time(|it| EventTime::from_secs(it.1), Disorder::up_to(seconds(30)))
+//!         .key_value(|(sensor, _, degrees)| (sensor, degrees))
+//!         .window(Sliding::new(minutes(2), minutes(1)))
+//!         .aggregate((Count, Mean::of(|degrees: &f64| *degrees)))
+//!         .values()
+//!         .map(|pane| (pane.key, pane.span.start().millis() / 60_000, pane.value))
+//!         .inner()
+//!         .capture()
+//! });
+//! let mut means: Vec<_> = means.extract().into_iter().flat_map(|(_, panes)| panes).collect();
+//! means.sort_by_key(|(sensor, minute, _)| (*sensor, *minute));
+//! assert_eq!(means[1], (1, 0, (3, 22.0)));
+//! ```
+//!
+//! # Three ideas
+//!
+//! **An epoch is the engine's only clock.** Its timestamp is a [counter of small batches](time::Epoch) of
+//! input. Event time is data, and the [watermark](mark) is a function of the epoch: at the end of each
+//! epoch every worker says how far its event time has come, and windows fire when the epoch is
+//! complete. So what is computed depends on the input and its epochs, never on a race.
+//!
+//! **A [rule](rule::Rule) and its [wiring](drive) never mix.** What an operator does is plain state that a
+//! test calls directly. When it does it, who holds which capability, what is saved and restored: that
+//! is written once.
+//!
+//! **Verbs are methods of handles.** [`Stream`](stream::Stream) becomes [`Events`](events::Events) by
+//! [`event_time`](stream::Stream::event_time), [`Keyed`](keyed::Keyed) by
+//! [`key_by`](events::Events::key_by), [`Windowed`](window::Windowed) by
+//! [`window`](keyed::Keyed::window). A window over a stream without event time does not compile.
+//! [`Stream::inner`](stream::Stream::inner) gives the engine's own stream back.
+
 pub mod aggregate;
 pub mod batch;
 pub mod count;
