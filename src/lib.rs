@@ -45,6 +45,8 @@
 //!
 //! State is saved and restored in memory only: a job does not yet survive the loss of its process.
 
+#![warn(clippy::unwrap_used)]
+
 pub mod cluster;
 pub mod config;
 pub mod connect;

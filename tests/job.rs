@@ -5,6 +5,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use tidemill::connect::{Sink, Writer};
 use tidemill::metrics::Snapshot;
 use tidemill::prelude::*;
 use tidemill::{Error, ErrorKind, Result};

@@ -49,6 +49,8 @@
 //! [`window`](keyed::Keyed::window). A window over a stream without event time does not compile.
 //! [`Stream::inner`](stream::Stream::inner) gives the engine's own stream back.
 
+#![warn(clippy::unwrap_used)]
+
 pub mod aggregate;
 pub mod batch;
 pub mod count;

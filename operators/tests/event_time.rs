@@ -298,10 +298,9 @@ fn records_of_a_partition_that_rejoins_behind_the_watermark_are_late() {
             let disorder = Disorder::ascending().idle_after(lasting(50));
             let events = stream.event_time(|it| at(it.0), disorder).key_value(|it| (0u8, it));
             let windows = events.window(Tumbling::new(lasting(10)));
-            let windows = windows.on_late(move |it| late.watch(it.map(|it| (it.at.micros(), 0))));
-            tap.watch(
-                windows.aggregate(Count).values().map(|it| (it.span.start().micros(), it.value)),
-            );
+            let (panes, too_late) = windows.with_late().aggregate(Count);
+            late.watch(too_late.map(|it| (it.at.micros(), 0)));
+            tap.watch(panes.values().map(|it| (it.span.start().micros(), it.value)));
         });
         let given: Vec<_> = by_epoch(given).into_iter().filter(|it| it.1.0 < 60).collect();
         assert_eq!(given, [(1, (0, 2)), (2, (3, 0)), (3, (30, 2))], "{workers} workers");
@@ -400,10 +399,9 @@ fn records_stamped_early_for_a_later_epoch_are_not_late() {
             let late = tap.clone();
             let keyed = stream.processing_time().key_by(|it| it.1);
             let windows = keyed.window(Tumbling::new(lasting(10)));
-            let windows = windows.on_late(move |it| late.watch(it.map(|it| (it.at.micros(), 0))));
-            tap.watch(
-                windows.aggregate(Count).values().map(|it| (it.span.start().micros(), it.value)),
-            );
+            let (panes, too_late) = windows.with_late().aggregate(Count);
+            late.watch(too_late.map(|it| (it.at.micros(), 0)));
+            tap.watch(panes.values().map(|it| (it.span.start().micros(), it.value)));
         },
         |bench| {
             bench.clock.set(at(5));

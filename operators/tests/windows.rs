@@ -94,8 +94,9 @@ where
     by_epoch(run.go(move |stream, tap: &Tap<Given>| {
         let late = tap.clone();
         let windows = keyed(stream).window(assign.clone()).allow_lateness(lasting(lateness));
-        let windows = windows.on_late(move |records| watch_late(records, &late));
-        watch(windows.aggregate(Collect::of(|it: &Held| *it)), tap);
+        let (panes, records) = windows.with_late().aggregate(Collect::of(|it: &Held| *it));
+        watch_late(records, &late);
+        watch(panes, tap);
     }))
 }
 
@@ -112,8 +113,9 @@ where
     by_epoch(run.go(move |stream, tap: &Tap<Given>| {
         let late = tap.clone();
         let windows = keyed(stream).window(assign.clone()).allow_lateness(lasting(lateness));
-        let windows = windows.on_late(move |records| watch_late(records, &late));
-        watch(windows.process(as_they_came), tap);
+        let (panes, records) = windows.with_late().process(as_they_came);
+        watch_late(records, &late);
+        watch(panes, tap);
     }))
 }
 
@@ -414,8 +416,7 @@ proptest! {
         model.sort();
         let given = run.go(move |stream, tap: &Tap<Given>| {
             let windows = Count::sliding(kept as u64, every as u64);
-            let evictor = windows.evictor();
-            watch(keyed(stream).window(windows).evict(evictor).process(as_they_came), tap);
+            watch(keyed(stream).window(windows).process(as_they_came), tap);
         });
         prop_assert_eq!(records(given), model);
     }

@@ -28,6 +28,7 @@ pub use session::{GapBy, Session};
 pub use unbounded::{Count, CountSliding, CountTumbling, Global};
 
 use crate::time::{EventTime, Span, micros_of};
+use crate::window::evict::Newest;
 use crate::window::trigger::Trigger;
 
 /// Says which windows a record with a value `V` belongs to.
@@ -57,6 +58,11 @@ pub trait Assign<V>: 'static {
     /// What to call these windows in the plan of a job.
     fn describe(&self) -> String {
         "windows of one's own".to_owned()
+    }
+
+    /// How many of the latest records a window keeps, if it drops the others before each firing.
+    fn keeps(&self) -> Option<Newest> {
+        None
     }
 
     /// These windows as aligned ones, if that is what they are: with their default trigger these

@@ -203,6 +203,13 @@ impl<'scope, K: Key, V: Value, A: Assign<V>, T: Trigger<V>> Windowed<'scope, K, 
     }
 
     pub(super) fn given<C: Contents<K, V>>(self, contents: C) -> Given<'scope, K, V, C::Output> {
+        match self.assign.keeps() {
+            Some(newest) => self.built(Evicting(newest, contents)),
+            None => self.built(contents),
+        }
+    }
+
+    fn built<C: Contents<K, V>>(self, contents: C) -> Given<'scope, K, V, C::Output> {
         let node = self.node("per key and window, until the watermark passes its end and lateness");
         let name = self.name;
         let rule = General::new(self.assign, self.trigger, self.lateness, contents)

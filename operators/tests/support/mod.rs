@@ -273,8 +273,7 @@ where
     if let Some(why) = shared.failed.lock().unwrap().take() {
         panic!("{why}");
     }
-    let seen = std::mem::take(&mut *seen.lock().unwrap());
-    seen
+    std::mem::take(&mut *seen.lock().unwrap())
 }
 
 fn message(panic: &(dyn Any + Send)) -> String {

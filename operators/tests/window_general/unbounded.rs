@@ -64,7 +64,8 @@ proptest! {
         let model = expected(latest.collect());
         let make = || {
             let assign = Count::sliding(count as u64, every as u64);
-            let contents = Evicting(assign.evictor(), arrivals());
+            let newest = Assign::<i64>::keeps(&assign).expect("a number of records");
+            let contents = Evicting(newest, arrivals());
             let trigger = Assign::<i64>::trigger(&assign);
             General::new(assign, trigger, lasting(0), contents).expect("it may be built")
         };

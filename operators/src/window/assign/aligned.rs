@@ -243,9 +243,12 @@ impl<V> Assign<V> for Cumulative {
     }
 }
 
-/// A length of so many microseconds, to be read.
+/// A length of so many microseconds, in the largest unit that measures it: `3h`, `90min`, `1500ms`.
 fn length(micros: i64) -> String {
-    format!("{:?}", Duration::from_micros(micros.unsigned_abs()))
+    let units = [(3_600_000_000, "h"), (60_000_000, "min"), (1_000_000, "s"), (1_000, "ms")];
+    let unit = units.into_iter().find(|(length, _)| micros % length == 0);
+    let (length, name) = unit.unwrap_or((1, "us"));
+    format!("{}{name}", micros / length)
 }
 
 #[cfg(test)]

@@ -69,6 +69,10 @@ impl<V> Assign<V> for Session {
     fn merging(&self) -> bool {
         true
     }
+
+    fn describe(&self) -> String {
+        "sessions".to_owned()
+    }
 }
 
 impl<V, F: Fn(&V) -> Duration + 'static> Assign<V> for Session<GapBy<F>> {
@@ -84,5 +88,9 @@ impl<V, F: Fn(&V) -> Duration + 'static> Assign<V> for Session<GapBy<F>> {
 
     fn merging(&self) -> bool {
         true
+    }
+
+    fn describe(&self) -> String {
+        "sessions".to_owned()
     }
 }

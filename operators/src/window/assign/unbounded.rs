@@ -43,9 +43,6 @@ impl Count {
     /// The first panes hold fewer records; records after the last full `every` give nothing when
     /// the stream ends. A key keeps its latest records for as long as the stream lasts.
     ///
-    /// This is the [trigger](Assign::trigger) of the window; the rest is
-    /// [`evictor`](CountSliding::evictor).
-    ///
     /// # Panics
     ///
     /// If either number is zero.
@@ -54,13 +51,6 @@ impl Count {
             .ok_or(Refused::new("records of a sliding count window", "must be at least one"));
         let kept = usize::try_from(allowed(kept).get()).unwrap_or(usize::MAX);
         CountSliding { kept, every: EveryRecords::new(every) }
-    }
-}
-
-impl CountSliding {
-    /// What keeps the window to its number of records.
-    pub fn evictor(&self) -> Newest {
-        evict::count(self.kept)
     }
 }
 
@@ -74,6 +64,10 @@ impl<V> Assign<V> for CountTumbling {
     fn trigger(&self) -> Purging<EveryRecords> {
         self.0.purging()
     }
+
+    fn describe(&self) -> String {
+        "windows of a number of records".to_owned()
+    }
 }
 
 impl<V> Assign<V> for CountSliding {
@@ -85,6 +79,14 @@ impl<V> Assign<V> for CountSliding {
 
     fn trigger(&self) -> EveryRecords {
         self.every
+    }
+
+    fn keeps(&self) -> Option<Newest> {
+        Some(evict::count(self.kept))
+    }
+
+    fn describe(&self) -> String {
+        format!("windows of {} records, sliding", self.kept)
     }
 }
 
@@ -105,5 +107,9 @@ impl<V> Assign<V> for Global {
 
     fn trigger(&self) -> Never {
         Never
+    }
+
+    fn describe(&self) -> String {
+        "one window for everything".to_owned()
     }
 }

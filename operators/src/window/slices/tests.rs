@@ -47,7 +47,8 @@ where
         }
         watermark = watermark.max(-70).saturating_add(*step);
         while rule.advance(EventTime::from_micros(watermark), &mut out) == Advance::More {}
-        (out.main.sort(), out.side.sort());
+        out.main.sort();
+        out.side.sort();
         given.push((out.main, out.side));
         if *restart {
             let mut entries = Entries(Vec::new());
@@ -68,13 +69,10 @@ fn histories() -> impl Strategy<Value = History> {
     prop::collection::vec((records, step, prop::bool::weighted(0.2)), 1..20)
 }
 
-fn general<A: Assign<i64>>(
+fn general<A: Assign<i64> + Clone>(
     history: &History,
     windows: A,
-) -> Vec<(Vec<Event<Pane<u8, (u64, Vec<i64>)>>>, Vec<Record>)>
-where
-    A: Clone,
-{
+) -> Vec<(Vec<Event<Pane<u8, (u64, Vec<i64>)>>>, Vec<Record>)> {
     run(history, || {
         let trigger = windows.trigger();
         let contents = Folded((Count, Collect::of(|it: &i64| *it)));
