@@ -23,13 +23,13 @@
 //!         .window(Sliding::new(minutes(2), minutes(1)))
 //!         .aggregate((Count, Mean::of(|degrees: &f64| *degrees)))
 //!         .values()
-//!         .map(|pane| (pane.key, pane.span.start().millis() / 60_000, pane.value))
+//!         .map(|pane| (pane.key, pane.span.start().to_string(), pane.value.0, pane.value.1 as i64))
 //!         .inner()
 //!         .capture()
 //! });
 //! let mut means: Vec<_> = means.extract().into_iter().flat_map(|(_, panes)| panes).collect();
-//! means.sort_by_key(|(sensor, minute, _)| (*sensor, *minute));
-//! assert_eq!(means[1], (1, 0, (3, 22.0)));
+//! means.sort();
+//! assert_eq!(means[1], (1, "1970-01-01T00:00:00Z".to_owned(), 3, 22));
 //! ```
 //!
 //! # Three ideas
