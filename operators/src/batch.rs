@@ -16,6 +16,8 @@ use timely::{Accountable, ExchangeData};
 use crate::key::Groups;
 use crate::time::Epoch;
 
+mod wire;
+
 /// Records that travel together.
 #[derive(Clone, Debug)]
 pub struct Batch<D> {
@@ -49,19 +51,30 @@ impl<D> Accountable for Batch<D> {
     }
 }
 
-/// Between processes a batch is its records in serde's form; the partition stays behind.
+/// Between processes a batch is its records in the form of [`wire`]; the partition stays behind.
+///
+/// # Panics
+///
+/// If serde cannot write or read the records. Both ends run the same program, so that is a mistake in
+/// the type of the records, and the message names it.
 impl<D: Serialize + for<'a> Deserialize<'a>> ContainerBytes for Batch<D> {
     fn from_bytes(bytes: Bytes) -> Self {
-        Vec::from_bytes(bytes).into()
+        wire::read(&bytes).unwrap_or_else(|error| refuse::<D>("read", &error)).into()
     }
 
     fn length_in_bytes(&self) -> usize {
-        self.records.length_in_bytes()
+        wire::size(&self.records).unwrap_or_else(|error| refuse::<D>("write", &error))
     }
 
     fn into_bytes<W: std::io::Write>(&self, writer: &mut W) {
-        self.records.into_bytes(writer);
+        wire::write(&self.records, writer).unwrap_or_else(|error| refuse::<D>("write", &error));
     }
+}
+
+#[cold]
+fn refuse<D>(verb: &str, error: &wire::Error) -> ! {
+    let name = std::any::type_name::<D>();
+    panic!("cannot {verb} records of type {name} between processes: {error}")
 }
 
 /// Deals records out one by one, each to the worker that `to` names.
