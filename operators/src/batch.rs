@@ -51,7 +51,7 @@ impl<D> Accountable for Batch<D> {
     }
 }
 
-/// Between processes a batch is its records in the form of [`wire`]; the partition stays behind.
+/// Between processes a batch is its records in the form of the room `wire`; the partition stays behind.
 ///
 /// # Panics
 ///

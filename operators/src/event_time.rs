@@ -1,8 +1,8 @@
 //! Assigning event time: when each record happened, and how far time has come.
 //!
-//! [`Stream::event_time`] reads the moment off each record. How far time has come is told per
+//! [`Stream::event_time`](crate::stream::Stream::event_time) reads the moment off each record. How far time has come is told per
 //! partition of the source by a [`Disorder`], and per worker by the least of its partitions; it
-//! becomes known to all workers when the epoch ends. [`Stream::processing_time`] takes the time of
+//! becomes known to all workers when the epoch ends. [`Stream::processing_time`](crate::stream::Stream::processing_time) takes the time of
 //! day instead.
 
 use std::rc::Rc;
