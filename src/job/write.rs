@@ -135,7 +135,9 @@ impl<D: Send + 'static> Outgoing<D> {
                 Err(stopped(format!("sink {name} panicked")).because(said(&*panic)))
             });
             if done.is_err() {
-                // The worker must not wait for batches that will never be written.
+                // The worker must not wait for batches that will never be written, nor find the
+                // channel full when it looks for the last time.
+                drop(from);
                 fate.stop();
                 written.store(u64::MAX, Ordering::Release);
                 let _ = waker.activate();
