@@ -79,7 +79,7 @@ pub struct Settings {
     pub in_flight_epochs: u64,
 
     /// Sources wait while this many megabytes are unfinished in each process
-    #[arg(help_heading = HEADING, long, value_name = "N", default_value_t = 256)]
+    #[arg(help_heading = HEADING, long, value_name = "N", default_value_t = 64)]
     pub in_flight_mb: u64,
 
     /// Key groups: the most workers that can ever share the keys

@@ -31,7 +31,7 @@ fn nothing_said_means_one_worker() {
     let settings = parse("").expect("no flags are fine");
     assert_eq!((settings.workers, settings.processes, settings.process), (1, 1, 0));
     assert_eq!((settings.epoch_ms, settings.epoch_rows), (50, None));
-    assert_eq!((settings.in_flight_epochs, settings.in_flight_mb), (64, 256));
+    assert_eq!((settings.in_flight_epochs, settings.in_flight_mb), (64, 64));
     assert_eq!((settings.max_parallelism, settings.explain, settings.quiet), (4096, None, false));
     assert_eq!(format!("{settings:?}"), format!("{:?}", Settings::default()));
 }

@@ -217,7 +217,10 @@ impl<K: Key, V: Value, A: Aggregate<V>> Slices<K, V, A> {
     }
 
     fn close(&mut self, number: i64, mut open: Open<A::State>) {
-        let states = open.empty_into(self.spare_states.pop().unwrap_or_default());
+        // The next slice to be opened will be about as large: growing by steps would copy it.
+        let alike = || Vec::with_capacity(open.states.len() + open.states.len() / 16);
+        let room = self.spare_states.pop().unwrap_or_else(alike);
+        let states = open.empty_into(room);
         states.iter().for_each(|(place, _)| self.places.hold(*place));
         self.closed.insert(number, states);
         self.spare.push(open);
