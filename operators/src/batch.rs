@@ -16,8 +16,6 @@ use timely::{Accountable, ExchangeData};
 use crate::key::Groups;
 use crate::time::Epoch;
 
-mod wire;
-
 /// Records that travel together.
 #[derive(Clone, Debug)]
 pub struct Batch<D> {
@@ -51,30 +49,19 @@ impl<D> Accountable for Batch<D> {
     }
 }
 
-/// Between processes a batch is its records in the form of [`wire`]; the partition stays behind.
-///
-/// # Panics
-///
-/// If serde cannot write or read the records. Both ends run the same program, so that is a mistake in
-/// the type of the records, and the message names it.
+/// Between processes a batch is its records in serde's form; the partition stays behind.
 impl<D: Serialize + for<'a> Deserialize<'a>> ContainerBytes for Batch<D> {
     fn from_bytes(bytes: Bytes) -> Self {
-        wire::read(&bytes).unwrap_or_else(|error| refuse::<D>("read", &error)).into()
+        Vec::from_bytes(bytes).into()
     }
 
     fn length_in_bytes(&self) -> usize {
-        wire::size(&self.records).unwrap_or_else(|error| refuse::<D>("write", &error))
+        self.records.length_in_bytes()
     }
 
     fn into_bytes<W: std::io::Write>(&self, writer: &mut W) {
-        wire::write(&self.records, writer).unwrap_or_else(|error| refuse::<D>("write", &error));
+        self.records.into_bytes(writer);
     }
-}
-
-#[cold]
-fn refuse<D>(verb: &str, error: &wire::Error) -> ! {
-    let name = std::any::type_name::<D>();
-    panic!("cannot {verb} records of type {name} between processes: {error}")
 }
 
 /// Deals records out one by one, each to the worker that `to` names.
