@@ -4,6 +4,8 @@
 //! from. Operators that work record by record pass the mark on, so that event time can be assigned
 //! per partition however many maps and filters stand between; an exchange forgets it.
 
+use std::io::{BufWriter, Write};
+
 use serde::{Deserialize, Serialize};
 use timely::bytes::arc::Bytes;
 use timely::communication::Push;
@@ -49,7 +51,13 @@ impl<D> Accountable for Batch<D> {
     }
 }
 
-/// Between processes a batch is its records in serde's form; the partition stays behind.
+impl<D> Batch<D> {
+    /// Bytes that are written between processes at once: they stay in the nearest cache.
+    const BUFFER: usize = 1 << 12;
+}
+
+/// Between processes a batch is its records in the form that timely gives a vector, and the
+/// partition stays behind. That form, fixed in width, is the cheapest of those measured.
 impl<D: Serialize + for<'a> Deserialize<'a>> ContainerBytes for Batch<D> {
     fn from_bytes(bytes: Bytes) -> Self {
         Vec::from_bytes(bytes).into()
@@ -59,8 +67,12 @@ impl<D: Serialize + for<'a> Deserialize<'a>> ContainerBytes for Batch<D> {
         self.records.length_in_bytes()
     }
 
-    fn into_bytes<W: std::io::Write>(&self, writer: &mut W) {
-        self.records.into_bytes(writer);
+    fn into_bytes<W: Write>(&self, writer: &mut W) {
+        // A slice writes each field by a call that copies any number of bytes, a buffer by a move.
+        // That makes writing numbers 2.9 times as fast, and texts 1.7 times (`benches/wire.rs`).
+        let mut writer = BufWriter::with_capacity(Self::BUFFER, writer);
+        self.records.into_bytes(&mut writer);
+        writer.flush().expect("the writer has room for the length that was asked for");
     }
 }
 
