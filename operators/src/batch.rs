@@ -4,6 +4,8 @@
 //! from. Operators that work record by record pass the mark on, so that event time can be assigned
 //! per partition however many maps and filters stand between; an exchange forgets it.
 
+use std::io::{BufWriter, Write};
+
 use serde::{Deserialize, Serialize};
 use timely::bytes::arc::Bytes;
 use timely::communication::Push;
@@ -15,8 +17,6 @@ use timely::{Accountable, ExchangeData};
 
 use crate::key::Groups;
 use crate::time::Epoch;
-
-mod wire;
 
 /// Records that travel together.
 #[derive(Clone, Debug)]
@@ -51,30 +51,29 @@ impl<D> Accountable for Batch<D> {
     }
 }
 
-/// Between processes a batch is its records in the form of the room `wire`; the partition stays behind.
-///
-/// # Panics
-///
-/// If serde cannot write or read the records. Both ends run the same program, so that is a mistake in
-/// the type of the records, and the message names it.
+impl<D> Batch<D> {
+    /// Bytes that are written between processes at once: they stay in the nearest cache.
+    const BUFFER: usize = 1 << 12;
+}
+
+/// Between processes a batch is its records in the form that timely gives a vector, and the
+/// partition stays behind. That form, fixed in width, is the cheapest of those measured.
 impl<D: Serialize + for<'a> Deserialize<'a>> ContainerBytes for Batch<D> {
     fn from_bytes(bytes: Bytes) -> Self {
-        wire::read(&bytes).unwrap_or_else(|error| refuse::<D>("read", &error)).into()
+        Vec::from_bytes(bytes).into()
     }
 
     fn length_in_bytes(&self) -> usize {
-        wire::size(&self.records).unwrap_or_else(|error| refuse::<D>("write", &error))
+        self.records.length_in_bytes()
     }
 
-    fn into_bytes<W: std::io::Write>(&self, writer: &mut W) {
-        wire::write(&self.records, writer).unwrap_or_else(|error| refuse::<D>("write", &error));
+    fn into_bytes<W: Write>(&self, writer: &mut W) {
+        // A slice writes each field by a call that copies any number of bytes, a buffer by a move.
+        // That makes writing numbers 2.9 times as fast, and texts 1.7 times (`benches/wire.rs`).
+        let mut writer = BufWriter::with_capacity(Self::BUFFER, writer);
+        self.records.into_bytes(&mut writer);
+        writer.flush().expect("the writer has room for the length that was asked for");
     }
-}
-
-#[cold]
-fn refuse<D>(verb: &str, error: &wire::Error) -> ! {
-    let name = std::any::type_name::<D>();
-    panic!("cannot {verb} records of type {name} between processes: {error}")
 }
 
 /// Deals records out one by one, each to the worker that `to` names.

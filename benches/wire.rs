@@ -1,5 +1,5 @@
-//! What it costs to take a batch to another process and back: in our form, in the form that timely
-//! gives a vector (bincode), and with postcard.
+//! What it costs to take a batch to another process and back: as a batch does it, as timely does it
+//! for a vector, and with postcard.
 
 use std::hint::black_box;
 
@@ -60,8 +60,8 @@ fn forms<D: Serialize + DeserializeOwned + Clone>(
     record: impl Fn(u64) -> D,
 ) {
     let records = Vec::from_iter((0..RECORDS).map(record));
-    container(criterion, name, "ours", &Batch::from(records.clone()));
-    container(criterion, name, "bincode", &records);
+    container(criterion, name, "batch", &Batch::from(records.clone()));
+    container(criterion, name, "vector", &records);
 
     let mut slab = vec![0; 1 << 20];
     let written = postcard::to_slice(&records, &mut slab).expect("there is room").to_vec();
