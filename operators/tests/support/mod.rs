@@ -14,7 +14,7 @@ use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tidemill_operators::batch::Batch;
@@ -97,11 +97,11 @@ struct Shared {
 
 impl Shared {
     fn fail(&self, why: String) {
-        self.failed.lock().unwrap().get_or_insert(why);
+        lock(&self.failed).get_or_insert(why);
     }
 
     fn failed(&self) -> bool {
-        self.failed.lock().unwrap().is_some()
+        lock(&self.failed).is_some()
     }
 }
 
@@ -130,7 +130,7 @@ impl<O: 'static> Tap<O> {
             move |epoch, records| {
                 assert!(epoch >= completed.get(), "`{name}` gave records of a complete epoch");
                 let records = records.drain(..).map(|record| Seen { epoch, worker, record });
-                seen.lock().unwrap().extend(records);
+                lock(&seen).extend(records);
             },
             move |epoch| told.set(epoch),
         );
@@ -270,10 +270,14 @@ where
     for outcome in guards.expect("the workers start").join() {
         outcome.expect("a worker's panics are caught");
     }
-    if let Some(why) = shared.failed.lock().unwrap().take() {
+    if let Some(why) = lock(&shared.failed).take() {
         panic!("{why}");
     }
-    std::mem::take(&mut *seen.lock().unwrap())
+    std::mem::take(&mut *lock(&seen))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("no worker panics while it holds a lock")
 }
 
 fn message(panic: &(dyn Any + Send)) -> String {

@@ -57,7 +57,7 @@ impl<D: Clone + Send + Sync + 'static> Run<D> {
         Self { batch, ..self }
     }
 
-    /// Sends so many epochs mixed, the later ones first, before the first of them may complete.
+    /// Sends so many epochs mixed, the later ones first; then all of them complete at once.
     pub(crate) fn flight(self, flight: usize) -> Self {
         Self { flight, ..self }
     }
@@ -134,9 +134,9 @@ impl<D: Clone + Send + Sync + 'static> Run<D> {
             }
             for epoch in from..to {
                 self.end(bench, epoch, stage.from, &mine);
-                bench.advance(epoch + 1);
-                bench.step();
             }
+            bench.advance(to);
+            bench.step();
             if self.clock.is_some() {
                 bench.settle(to - 1);
             }
