@@ -127,6 +127,18 @@ pub trait Aggregate<D>: Clone + 'static {
     /// Folds in another state.
     fn merge(&self, state: &mut Self::State, other: &Self::State);
 
+    /// Whether [`retract`](Self::retract) undoes a merge exactly. Sliding windows of such an
+    /// aggregate hold less state.
+    fn invertible(&self) -> bool {
+        false
+    }
+
+    /// Takes a state that was merged in out again. Called only if the aggregate is
+    /// [invertible](Self::invertible).
+    fn retract(&self, _state: &mut Self::State, _other: &Self::State) {
+        unreachable!("an aggregate that is not invertible was asked to retract");
+    }
+
     /// The result for a state; the state may go on to be folded into.
     fn finish(&self, state: &Self::State) -> Self::Output;
 }

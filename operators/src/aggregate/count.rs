@@ -41,6 +41,15 @@ impl<D> Aggregate<D> for Count {
         *state = state.wrapping_add(*other);
     }
 
+    fn invertible(&self) -> bool {
+        true
+    }
+
+    #[inline]
+    fn retract(&self, state: &mut u64, other: &u64) {
+        *state = state.wrapping_sub(*other);
+    }
+
     #[inline]
     fn finish(&self, state: &u64) -> u64 {
         *state

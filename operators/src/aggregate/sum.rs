@@ -70,6 +70,15 @@ where
         V::merge(state, other);
     }
 
+    fn invertible(&self) -> bool {
+        V::INVERTIBLE
+    }
+
+    #[inline]
+    fn retract(&self, state: &mut V::Partial, other: &V::Partial) {
+        V::retract(state, other);
+    }
+
     #[inline]
     fn finish(&self, state: &V::Partial) -> V {
         V::total(state)
@@ -90,6 +99,14 @@ pub trait Addend: Copy + 'static {
     /// Adds another partial sum to a partial sum.
     fn merge(partial: &mut Self::Partial, other: &Self::Partial);
 
+    /// Whether [`retract`](Self::retract) undoes a [`merge`](Self::merge) exactly.
+    const INVERTIBLE: bool = false;
+
+    /// Takes a partial sum that was merged in out again. Called only if that is exact.
+    fn retract(_partial: &mut Self::Partial, _other: &Self::Partial) {
+        unreachable!("a number that is not invertible was asked to retract");
+    }
+
     /// The number that a partial sum stands for.
     fn total(partial: &Self::Partial) -> Self;
 }
@@ -107,6 +124,13 @@ macro_rules! integers {
             #[inline]
             fn merge(partial: &mut $integer, other: &$integer) {
                 *partial = partial.wrapping_add(*other);
+            }
+
+            const INVERTIBLE: bool = true;
+
+            #[inline]
+            fn retract(partial: &mut $integer, other: &$integer) {
+                *partial = partial.wrapping_sub(*other);
             }
 
             #[inline]

@@ -26,6 +26,15 @@ macro_rules! tuple {
                 $(self.$at.merge(&mut state.$at, &other.$at);)*
             }
 
+            fn invertible(&self) -> bool {
+                true $(&& self.$at.invertible())*
+            }
+
+            #[inline]
+            fn retract(&self, state: &mut Self::State, other: &Self::State) {
+                $(self.$at.retract(&mut state.$at, &other.$at);)*
+            }
+
             #[inline]
             fn finish(&self, state: &Self::State) -> Self::Output {
                 ($(self.$at.finish(&state.$at),)*)

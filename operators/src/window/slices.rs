@@ -11,7 +11,8 @@
 //! A record costs one lookup of its key and one access to its slice, whatever the window and slide.
 //! A firing costs a merge for each key of the window, and amortised three more for each key of
 //! a slice that enters. State is, per key and slice, two aggregates, and per key three more; it is
-//! freed when the last window of the slice has fired. A record that is late for some of its windows
+//! freed when the last window of the slice has fired. Of an [invertible](Aggregate::invertible)
+//! aggregate it is one state per key and slice, and what leaves is subtracted. A record that is late for some of its windows
 //! makes the next firing cost a merge for each key of each slice of the window.
 
 mod calendar;
@@ -76,13 +77,13 @@ impl<K: Key, V: Value, A: Aggregate<V>> Slices<K, V, A> {
         let number = calendar.slice_of(EventTime::default());
         Self {
             span: calendar.slice(number),
+            stacks: Stacks::new(aggregate.invertible()),
             aggregate,
             calendar,
             places: Places::default(),
             number,
             open: Vec::new(),
             closed: Closed::new(),
-            stacks: Stacks::default(),
             firing: None,
             next: i64::MIN,
             watermark: EventTime::MIN,
@@ -212,7 +213,8 @@ impl<K: Key, V: Value, A: Aggregate<V>> Slices<K, V, A> {
             self.close(number, open);
         }
         let merge = |into: &mut _, from: &_| self.aggregate.merge(into, from);
-        self.stacks.turn_to(slices, self.places.len(), &self.closed, merge);
+        let retract = |from: &mut _, what: &_| self.aggregate.retract(from, what);
+        self.stacks.turn_to(slices, self.places.len(), &self.closed, merge, retract);
         Some(span)
     }
 
@@ -234,7 +236,8 @@ impl<K: Key, V: Value, A: Aggregate<V>> Slices<K, V, A> {
             && number < needed
         {
             // The back may still hold it; it is made anew before the next window.
-            self.stacks.leave(number, &self.closed);
+            let retract = |from: &mut _, what: &_| self.aggregate.retract(from, what);
+            self.stacks.leave(number, &self.closed, retract);
             let (_, mut states) = self.closed.pop_first().expect("it was just seen");
             for (place, _) in states.drain(..) {
                 let open = &self.open;

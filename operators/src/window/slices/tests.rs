@@ -6,7 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::aggregate::{Collect, Count};
+use crate::aggregate::{Aggregate, Collect, Count, Sum};
 use crate::state::{decode, encode};
 use crate::window::contents::Folded;
 use crate::window::tables::Tables;
@@ -69,15 +69,30 @@ fn histories() -> impl Strategy<Value = History> {
     prop::collection::vec((records, step, prop::bool::weighted(0.2)), 1..20)
 }
 
-fn general<A: Assign<i64> + Clone>(
+fn general<A, G>(
     history: &History,
     windows: A,
-) -> Vec<(Vec<Event<Pane<u8, (u64, Vec<i64>)>>>, Vec<Record>)> {
+    aggregate: G,
+) -> Vec<(Vec<Event<Pane<u8, G::Output>>>, Vec<Record>)>
+where
+    A: Assign<i64> + Clone,
+    G: Aggregate<i64, Output: Ord + Debug>,
+{
     run(history, || {
-        let trigger = windows.trigger();
-        let contents = Folded((Count, Collect::of(|it: &i64| *it)));
-        General::new(windows.clone(), trigger, Duration::ZERO, contents).expect("a good setting")
+        let contents = Folded(aggregate.clone());
+        General::new(windows.clone(), windows.trigger(), Duration::ZERO, contents)
+            .expect("a good setting")
     })
+}
+
+/// An aggregate that cannot be inverted.
+fn all() -> impl Aggregate<i64, Output = (u64, Vec<i64>)> {
+    (Count, Collect::of(|it: &i64| *it))
+}
+
+/// An aggregate that can.
+fn sums() -> impl Aggregate<i64, Output = (u64, i64)> {
+    (Count, Sum::of(|it: &i64| *it))
 }
 
 const MICROS: fn(u64) -> Duration = Duration::from_micros;
@@ -90,9 +105,10 @@ proptest! {
         history in histories(), slide in 1u64..12, more in 0u64..20, offset in 0u64..9,
     ) {
         let windows = Sliding::new(MICROS(slide + more), MICROS(slide)).offset(MICROS(offset));
-        let contents = || (Count, Collect::of(|it: &i64| *it));
-        let ours = run(&history, || Slices::sliding(windows, contents()).expect("no gaps"));
-        prop_assert_eq!(ours, general(&history, windows));
+        let ours = run(&history, || Slices::sliding(windows, all()).expect("no gaps"));
+        prop_assert_eq!(ours, general(&history, windows, all()));
+        let ours = run(&history, || Slices::sliding(windows, sums()).expect("no gaps"));
+        prop_assert_eq!(ours, general(&history, windows, sums()));
     }
 
     #[test]
@@ -100,9 +116,10 @@ proptest! {
         history in histories(), step in 1u64..12, steps in 1u64..8, offset in 0u64..9,
     ) {
         let windows = Cumulative::new(MICROS(step * steps), MICROS(step)).offset(MICROS(offset));
-        let contents = || (Count, Collect::of(|it: &i64| *it));
-        let ours = run(&history, || Slices::cumulative(windows, contents()));
-        prop_assert_eq!(ours, general(&history, windows));
+        let ours = run(&history, || Slices::cumulative(windows, all()));
+        prop_assert_eq!(ours, general(&history, windows, all()));
+        let ours = run(&history, || Slices::cumulative(windows, sums()));
+        prop_assert_eq!(ours, general(&history, windows, sums()));
     }
 
     #[test]
@@ -110,8 +127,7 @@ proptest! {
         history in histories(), size in 1u64..30, offset in 0u64..9,
     ) {
         let windows = Tumbling::new(MICROS(size)).offset(MICROS(offset));
-        let contents = || (Count, Collect::of(|it: &i64| *it));
-        let ours = run(&history, || Tables::new(windows, contents()));
-        prop_assert_eq!(ours, general(&history, windows));
+        let ours = run(&history, || Tables::new(windows, all()));
+        prop_assert_eq!(ours, general(&history, windows, all()));
     }
 }
