@@ -315,6 +315,29 @@ proptest! {
     }
 
     #[test]
+    fn sums_of_sliding_windows_lose_what_leaves_them(
+        run in disordered(4 * DELAY, true), size in 1..20i64, slide in 1..20i64,
+    ) {
+        let sum = |(epoch, given)| {
+            let Given::Pane((key, first, last, records)) = given else { return None };
+            let sum: i64 = records.iter().map(|it: &Held| it.1).sum();
+            Some((epoch, (key, first, last, records.len() as u64, sum)))
+        };
+        let model = followed(&run, 0, |at| sliding(at, size, slide, 0));
+        let mut model: Vec<_> = model.into_iter().filter_map(sum).collect();
+        model.sort();
+        let given = run.go(move |stream, tap: &Tap<(u8, i64, i64, u64, i64)>| {
+            let windows = keyed(stream).window(Sliding::new(lasting(size), lasting(slide)));
+            let sums = windows.aggregate((Number, Sum::of(|it: &Held| it.1)));
+            tap.watch(sums.values().map(|it| {
+                let (first, last) = (it.span.start().micros(), it.span.last().micros());
+                (it.key, first, last, it.value.0, it.value.1)
+            }));
+        });
+        prop_assert_eq!(by_epoch(given), model);
+    }
+
+    #[test]
     fn cumulative_windows_grow_step_by_step(
         run in disordered(DELAY, false), step in 1..8i64, steps in 1..5i64, offset in 0..25i64,
     ) {
