@@ -165,18 +165,6 @@ impl Counters {
         counts
     }
 
-    /// Lists the counters that `worker` has under one name under another.
-    ///
-    /// Each worker builds the same operators and so renames the same ones, its own only.
-    pub fn rename(&self, from: &str, to: &str, worker: usize) {
-        let mut table = self.table();
-        for row in &mut table.rows {
-            if row.worker == worker && row.operator == from {
-                row.operator = to.into();
-            }
-        }
-    }
-
     /// The gauges of a worker: made at the first call, the same ones afterwards.
     pub fn worker(&self, worker: usize) -> Pace {
         let mut table = self.table();
@@ -216,19 +204,6 @@ mod tests {
         counters.operator("a", Kind::Operator, 1).rows_in.add(10);
         let seen: Vec<_> = counters.rows().iter().map(|it| it.counts.rows_in.get()).collect();
         assert_eq!(seen, [3, 10]);
-    }
-
-    #[test]
-    fn a_renamed_operator_keeps_its_counts_on_its_own_worker() {
-        let counters = Counters::new();
-        let handle = counters.operator("window", Kind::Operator, 0);
-        counters.operator("window", Kind::Operator, 1);
-        counters.rename("window", "hourly", 0);
-        handle.late.add(1);
-        let rows = counters.rows();
-        let names: Vec<_> = rows.iter().map(|it| (it.operator.as_str(), it.worker)).collect();
-        assert_eq!(names, [("hourly", 0), ("window", 1)]);
-        assert_eq!(rows[0].counts.late.get(), 1);
     }
 
     #[test]
