@@ -15,8 +15,8 @@
 //! # Cost
 //!
 //! A record is handed to the rule without being copied or boxed; per batch there is one queue
-//! operation. An activation folds at most [`RECORDS_AT_ONCE`] records and what one outbox holds
-//! beyond that, then yields.
+//! operation. An activation folds at most [`RECORDS_AT_ONCE`] records, the rest of the batch it is at
+//! and what one outbox holds beyond that, then yields.
 
 use timely::container::NoopBuilder;
 use timely::dataflow::Stream as Timely;

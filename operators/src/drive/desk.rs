@@ -197,7 +197,9 @@ impl<D, R: Rule<D>> Desk<D, R> {
                 return false;
             }
             let advanced = self.rule.advance(watermark, &mut self.out);
-            self.budget = self.budget.saturating_sub(self.out.main.len());
+            // A rule that is not through has worked, also if it emitted little or nothing.
+            let least = if advanced == Advance::More { Outbox::<(), ()>::FULL } else { 0 };
+            self.budget = self.budget.saturating_sub(self.out.main.len().max(least));
             self.emit(ship);
             if advanced == Advance::Done {
                 break;
