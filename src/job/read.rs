@@ -18,7 +18,7 @@ use crate::error::Result;
 use crate::flow::Flow;
 use crate::partitions::Partitions;
 use crate::plan::{Kind, Node};
-use crate::state::{Keeper, Owner, Part};
+use crate::state::{Keeper, Owner, Part, Section};
 use crate::stream::Stream;
 use crate::time::Epoch;
 
@@ -134,7 +134,7 @@ struct Turn<D> {
 impl<D: 'static> Intake<D> {
     /// Opens this worker's share of the partitions where they were left.
     fn open<S: Source<Record = D>>(&mut self, source: &S, peers: usize, wake: &Wake) -> Result<()> {
-        let saved = self.keeper.recall(&self.name, 0..0);
+        let saved = self.keeper.recall(&self.name, "position", 0..0);
         let names = source.partitions(peers)?;
         let mine = |at: &usize| at % peers == self.worker;
         for (_, name) in names.into_iter().enumerate().filter(|(at, _)| mine(at)) {
@@ -154,13 +154,14 @@ impl<D: 'static> Intake<D> {
         if epoch <= self.epoch {
             return;
         }
-        if let Some(due) = self.keeper.due(self.epoch..epoch) {
+        if self.keeper.due(&(self.epoch..epoch)) {
             let part = |turn: &Turn<D>| Part {
                 owner: Owner::Partition(turn.name.clone()),
                 bytes: turn.reader.position(),
             };
             let parts = self.readers.iter().map(part).collect();
-            self.keeper.keep(&self.name, self.worker, due, parts);
+            let saved = vec![Section { id: 0, parts: Some(parts) }];
+            self.keeper.keep(&self.name, self.worker, self.epoch..epoch, saved);
         }
         self.epoch = epoch;
         capability.downgrade(&epoch);
