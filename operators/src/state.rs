@@ -55,6 +55,15 @@ pub enum Owner {
     Partition(String),
 }
 
+/// A piece of an operator's state that is replaced as a whole, known by its number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Section {
+    /// Which of the operator's sections this is.
+    pub id: u64,
+    /// What it holds; nothing if it is as it was when the operator was last saved.
+    pub parts: Option<Vec<Part>>,
+}
+
 /// Keeps nothing and recalls nothing.
 #[derive(Debug, Default)]
 pub struct Forgetful;
