@@ -26,8 +26,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::flow::Flow;
 use crate::metrics::{Metrics, Snapshot};
 
+mod checkpoints;
 mod clock;
 mod host;
+mod news;
 mod panics;
 pub(crate) mod progress;
 mod read;
