@@ -6,12 +6,15 @@
 mod child;
 mod survive;
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tidemill::Result;
 use tidemill::connect::Random;
 use tidemill::prelude::*;
 
+use child::{run, start};
 use survive::{Scene, assert_same};
 
 /// What a child does. Without the environment of one, this is a test that does nothing.
@@ -71,5 +74,87 @@ fn a_killed_job_goes_on_where_it_was() {
         let (kills, output) = scene.killed(seed, 5, |_| arguments.clone());
         assert!(kills > 0, "it was never killed");
         assert_same(&output, &whole, &format!("seed {seed}, {workers} workers"));
+    }
+}
+
+#[test]
+fn other_numbers_of_workers_go_on_with_the_same_state() {
+    let scene = Scene::new("windows");
+    let whole = scene.undisturbed();
+    let workers = [1, 4, 2, 3];
+    let arguments =
+        |attempt| format!("-w {} --checkpoint {{place}} --checkpoint-ms 40", workers[attempt]);
+    let (kills, output) = scene.killed(4, 3, arguments);
+    assert_eq!(kills, 3, "it was over too soon");
+    assert_same(&output, &whole, "1, 4, 2 and 3 workers");
+}
+
+#[test]
+fn an_interrupted_job_goes_on_with_its_windows_open() {
+    let scene = Scene::new("windows");
+    let whole = scene.undisturbed();
+    let output = scene.at("interrupted");
+    let arguments = "-w 2 --checkpoint {place} --checkpoint-ms 30000";
+    let child = start(&mut scene.command(&output, arguments));
+    std::thread::sleep(Duration::from_millis(400));
+    child.signal("INT");
+    let err = child.wait().well().err;
+    assert!(err.contains("stopped after"), "{err}");
+    let ended = run(&mut scene.command(&output, &format!("{arguments} --restore latest"))).well();
+    assert!(ended.err.contains("continues from checkpoint 999999"), "{}", ended.err);
+    assert_same(&output, &whole, "interrupted");
+}
+
+#[test]
+fn a_damaged_checkpoint_is_passed_over_for_the_one_before() {
+    let scene = Scene::new("windows");
+    let whole = scene.undisturbed();
+    let arguments = "-w 2 --checkpoint {place} --checkpoint-ms 40";
+    let output = scene.at("damaged");
+    let child = start(&mut scene.command(&output, arguments));
+    std::thread::sleep(Duration::from_millis(700));
+    child.kill();
+    let epochs = output.with_extension("checkpoints").join("windows/epochs");
+    let newest = newest_with(&epochs, "manifest.json");
+    let text = fs::read_to_string(&newest).expect("a manifest");
+    fs::write(&newest, &text[..text.len() / 2]).expect("it can be cut");
+    let ended = run(&mut scene.command(&output, &format!("{arguments} --restore latest"))).well();
+    assert!(ended.err.contains("cannot be used"), "{}", ended.err);
+    assert_same(&output, &whole, "damaged");
+}
+
+/// The file of this name in the last folder that has one.
+fn newest_with(folder: &Path, name: &str) -> PathBuf {
+    let folders = fs::read_dir(folder).expect("a folder").map(|it| it.expect("an entry").path());
+    let number = |path: &PathBuf| -> u64 {
+        path.file_name()
+            .and_then(|it| it.to_str())
+            .and_then(|it| it.parse().ok())
+            .expect("an epoch")
+    };
+    let with = folders.filter(|it| it.join(name).is_file());
+    with.max_by_key(number).expect("there is one").join(name)
+}
+
+#[test]
+fn what_cannot_be_restored_is_refused_by_name() {
+    let scene = Scene::new("windows");
+    let output = scene.at("refused");
+    let arguments = "--quiet --checkpoint {place}";
+    run(&mut scene.command(&output, arguments)).well();
+    let again =
+        |scene: &Scene, arguments: &str| run(&mut scene.command(&output, arguments)).badly();
+    for (arguments, says) in [
+        ("--checkpoint {place}", vec!["--restore latest"]),
+        ("--checkpoint {place} --restore 5", vec!["5"]),
+        ("--checkpoint {place} --restore /nowhere", vec!["/nowhere"]),
+        ("--restore latest", vec!["--checkpoint"]),
+        (
+            "--checkpoint {place} --restore latest --max-parallelism 64",
+            vec!["--max-parallelism 4096"],
+        ),
+    ] {
+        let err = again(&scene, arguments);
+        assert!(says.iter().all(|it| err.contains(it)), "{arguments}: {err}");
     }
 }

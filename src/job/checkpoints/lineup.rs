@@ -23,12 +23,14 @@ pub(super) struct Lineup<T> {
     members: Vec<VecDeque<(Range<Epoch>, T)>>,
     /// The first epoch that the next checkpoint can be at.
     from: Epoch,
+    /// Whether that at which all had ended is left behind: there is no other after it.
+    over: bool,
 }
 
 impl<T> Lineup<T> {
     /// A lineup of so many members, for checkpoints from an epoch on.
     pub(super) fn new(members: usize, from: Epoch) -> Self {
-        Self { members: (0..members).map(|_| VecDeque::new()).collect(), from }
+        Self { members: (0..members).map(|_| VecDeque::new()).collect(), from, over: false }
     }
 
     /// One more member; returns its number.
@@ -47,6 +49,9 @@ impl<T> Lineup<T> {
     /// come to it; leaves that checkpoint behind. What a member has for longer stays, as `rest`
     /// makes it.
     pub(super) fn take(&mut self, rest: impl Fn(&T) -> T) -> Option<(Range<Epoch>, Vec<T>)> {
+        if self.over {
+            return None;
+        }
         let at = boundary(self.from);
         let mut end = Epoch::MAX;
         for member in &self.members {
@@ -63,6 +68,7 @@ impl<T> Lineup<T> {
             taken.push(what);
         }
         self.from = at + 1;
+        self.over = end == Epoch::MAX;
         Some((at..end, taken))
     }
 }
@@ -101,6 +107,7 @@ mod tests {
         assert_eq!(lineup.take(|it| it.to_ascii_uppercase()), Some((A..A + 1, vec!['a', 'b'])));
         lineup.hand_over(1, A + 1..Epoch::MAX, 'c');
         assert_eq!(lineup.take(|it| *it), Some((B..Epoch::MAX, vec!['A', 'c'])));
+        assert_eq!(lineup.take(|it| *it), None, "there is one last checkpoint");
     }
 
     #[test]

@@ -58,7 +58,10 @@ impl<D: Send + 'static> Outgoing<D> {
     ) -> Result<()> {
         if !host.shown {
             let continued = self.transactions.as_mut().and_then(Transactions::continued);
-            let writer = sink.open(worker, peers)?;
+            let writer = match &continued {
+                Some(_) => sink.reopen(worker, peers)?,
+                None => sink.open(worker, peers)?,
+            };
             self.way = Some(start(host, sink.name(), writer, continued, waker())?);
         }
         Ok(())
