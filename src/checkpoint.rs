@@ -57,6 +57,7 @@
 //! # Ok::<(), tidemill::Error>(())
 //! ```
 
+pub mod faults;
 mod manifest;
 mod part;
 mod place;
@@ -67,6 +68,8 @@ mod store;
 mod text;
 mod verify;
 mod write;
+
+pub use object_store;
 
 pub use manifest::{BlockRef, Ended, Manifest, OperatorState, Piece, SectionRef};
 pub use retain::Retained;
