@@ -8,23 +8,28 @@ use tidemill::checkpoint::Store;
 use tidemill::checkpoint::faults::{Fault, Faulty};
 use tidemill::checkpoint::object_store::memory::InMemory;
 use tidemill::error::ErrorKind;
+use tidemill::state::Part;
 
 use crate::model::{Change, GROUPS, Program, group, objects};
 
 const EPOCHS: u64 = 5;
 const KEEP: NonZeroUsize = NonZeroUsize::new(2).unwrap();
 
-/// What two workers have changed at an epoch. Section 1 changes only at the first one.
+/// What two workers have changed at an epoch: all at the first one, then all but one section.
 fn change(epoch: u64) -> Change {
+    let mut change = everything(epoch);
+    change.truncate(if epoch == 1 { 3 } else { 2 });
+    change
+}
+
+/// All that two workers have at an epoch.
+fn everything(epoch: u64) -> Change {
     let text = format!("as of {epoch}");
-    let mut change = vec![
+    vec![
         (0, "windows", 0, vec![group(3, text.as_bytes())]),
         (1, "windows", 0, vec![group(150, text.as_bytes())]),
-    ];
-    if epoch == 1 {
-        change.push((1, "windows", 1, vec![group(151, b"once")]));
-    }
-    change
+        (1, "windows", 1, vec![group(151, b"once")]),
+    ]
 }
 
 /// Saves epoch after epoch. Says which was committed last before the first error.
@@ -51,13 +56,7 @@ fn run(store: &Store) -> (u64, Result<()>) {
 fn check_newest(store: &Store, at: u64) -> u64 {
     let (newest, _) = store.newest_whole().unwrap();
     let Some(newest) = newest else { return 0 };
-    let mut expected = vec![];
-    for (_, _, _, parts) in change(newest.epoch) {
-        expected.extend(parts);
-    }
-    if newest.epoch > 1 {
-        expected.push(group(151, b"once"));
-    }
+    let expected: Vec<Part> = everything(newest.epoch).into_iter().flat_map(|it| it.3).collect();
     let read = store.read(&newest, "windows", 0..GROUPS).unwrap();
     assert_eq!(read, expected, "with a fault at write {at}");
     newest.epoch
@@ -104,10 +103,8 @@ fn a_crash_at_any_write_leaves_the_last_commit_whole() {
             // The next run goes on, and in the end nothing of the crash is left.
             next.rewind(Some(newest).filter(|it| *it > 0)).unwrap();
             let mut program = Program::over(next.clone(), 2, 2);
-            program.write(newest + 1, change(1));
-            for epoch in newest + 1..newest + 3 {
-                program.save(epoch, change(epoch));
-            }
+            program.save(newest + 1, everything(newest + 1));
+            program.save(newest + 2, change(newest + 2));
             next.retain(KEEP).unwrap();
             assert_eq!(check_newest(next, *at), newest + 2);
             let mut left = objects(&**memory);
@@ -141,9 +138,8 @@ fn a_full_store_delays_checkpoints_and_spoils_none() {
         let mut program = Program::over(store.clone(), 2, 1);
         let mut failed = 0;
         for epoch in 1..=EPOCHS {
-            // What changed once is lost with its checkpoint, unless it is saved again.
-            let attempt = program.try_write(epoch, change(1)).and_then(|_| {
-                let manifest = program.try_write(epoch, change(epoch))?;
+            // What changed is lost with a failed checkpoint, so it is saved again.
+            let attempt = program.try_write(epoch, everything(epoch)).and_then(|manifest| {
                 store.commit(&manifest)?;
                 store.retain(KEEP).map(drop)
             });
@@ -177,5 +173,24 @@ fn a_large_file_that_fails_on_the_way_is_not_there() {
             assert!(error.to_string().contains("part-0-0000000000000001.tide"), "{error}");
             assert_eq!(objects(&*memory), [""; 0], "{fault:?} at {at}");
         }
+    }
+}
+
+#[test]
+fn a_commit_that_may_have_happened_says_so() {
+    for fault in [Fault::Crash, Fault::CrashAfter, Fault::Full(1)] {
+        let memory = Arc::new(InMemory::new());
+        let faulty = Arc::new(Faulty::new(memory.clone(), 2, fault));
+        let store = Store::over(faulty.clone(), "job").unwrap();
+        let mut program = Program::over(store.clone(), 2, 1);
+        let manifest = program.write(1, change(1));
+        let error = store.commit(&manifest).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InDoubt, "{fault:?}");
+        assert!(error.to_string().contains("commit it again"), "{error}");
+        let next = Store::over(memory, "job").unwrap();
+        let there = next.epochs().unwrap() == [1];
+        assert_eq!(there, fault == Fault::CrashAfter);
+        next.commit(&manifest).unwrap();
+        assert_eq!(next.manifest(1).unwrap(), manifest);
     }
 }
