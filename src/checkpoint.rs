@@ -58,6 +58,7 @@
 //! ```
 
 pub mod faults;
+mod list;
 mod manifest;
 mod part;
 mod place;
@@ -71,6 +72,7 @@ mod write;
 
 pub use object_store;
 
+pub use list::{Found, Listed};
 pub use manifest::{BlockRef, Ended, Manifest, OperatorState, Piece, SectionRef};
 pub use retain::Retained;
 pub use store::Store;

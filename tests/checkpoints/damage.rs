@@ -146,3 +146,19 @@ fn with_nothing_whole_there_is_nothing_to_restore() {
     assert_eq!(used, None);
     assert_eq!(Vec::from_iter(skipped.into_iter().map(|(epoch, _)| epoch)), [2, 1]);
 }
+
+#[test]
+fn a_list_says_what_is_whole_and_what_is_damaged() {
+    let (program, ..) = program();
+    let listed = program.store.list().unwrap();
+    let lines = Vec::from_iter(listed.iter().map(ToString::to_string));
+    // The shared section of the first worker changed, so nothing of epoch 1 is left in epoch 2.
+    let [two, one] = lines.as_slice() else { panic!("{lines:?}") };
+    assert!(two.starts_with("epoch 2: 2026-01-02 03:04:05 UTC, "), "{two}");
+    assert!(two.ends_with(" of 2 operators on 2 workers"), "{two}");
+    assert!(one.contains("16 bytes (16 its own) of 1 operators"), "{one}");
+    put(&*program.memory, "job/epochs/2/manifest.json", vec![]);
+    let lines = Vec::from_iter(program.store.list().unwrap().iter().map(ToString::to_string));
+    assert!(lines[0].starts_with("epoch 2: not usable: `"), "{lines:?}");
+    assert_eq!(&lines[1], one);
+}

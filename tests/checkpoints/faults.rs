@@ -158,8 +158,8 @@ fn a_full_store_delays_checkpoints_and_spoils_none() {
 
 #[test]
 fn a_large_file_that_fails_on_the_way_is_not_there() {
-    // Of seven requests and the end of the upload.
-    for at in 0..8 {
+    // The first and the last of seven requests, and the end of the upload.
+    for at in [0, 6, 7] {
         for fault in [Fault::Full(1), Fault::Crash] {
             let memory = Arc::new(InMemory::new());
             let faulty = Arc::new(Faulty::new(memory.clone(), at, fault));
