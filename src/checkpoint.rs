@@ -57,6 +57,8 @@
 //! # Ok::<(), tidemill::Error>(())
 //! ```
 
+pub mod faults;
+mod list;
 mod manifest;
 mod part;
 mod place;
@@ -68,6 +70,9 @@ mod text;
 mod verify;
 mod write;
 
+pub use object_store;
+
+pub use list::{Found, Listed};
 pub use manifest::{BlockRef, Ended, Manifest, OperatorState, Piece, SectionRef};
 pub use retain::Retained;
 pub use store::Store;

@@ -59,16 +59,20 @@ impl Store {
         Ok(Retained { kept, deleted, files: manifests.len() + parts.len(), bytes })
     }
 
-    /// Deletes the checkpoints after an epoch and returns which they were, newest first: for a job
-    /// that goes back to an older one and will come to their epochs again.
+    /// Deletes the checkpoints after an epoch, or all, and returns which they were, newest first: for
+    /// a job that goes back to an older one, by choice or because the newer are damaged, and will
+    /// come to their epochs again.
     ///
     /// # Errors
     ///
-    /// If the store cannot be reached, or has no checkpoint of this epoch.
-    pub fn rewind(&self, to: Epoch) -> Result<Vec<Epoch>> {
-        self.manifest(to)?;
-        let later: Vec<Epoch> = self.epochs()?.into_iter().filter(|it| *it > to).collect();
-        // Newest first: whatever interrupts it, no later checkpoint stands on an older one's files.
+    /// If the store cannot be reached, or has no such checkpoint to go back to.
+    pub fn rewind(&self, to: Option<Epoch>) -> Result<Vec<Epoch>> {
+        if let Some(to) = to {
+            self.manifest(to)?;
+        }
+        let mut later = self.epochs()?;
+        later.retain(|epoch| to.is_none_or(|to| *epoch > to));
+        // Newest first, so that an interrupted call leaves the checkpoints up to some epoch.
         for epoch in &later {
             self.delete(&[manifest_of(*epoch)])?;
         }

@@ -158,7 +158,7 @@ impl Store {
         match existing {
             Ok(existing) if existing == text.as_bytes() => Ok(()),
             Ok(existing) => Err(self.committed_already(file, &existing)),
-            Err(object_store::Error::NotFound { .. }) if !may_yet_happen(&failure) => {
+            Err(object_store::Error::NotFound { .. }) if !self.may_yet_happen(&failure) => {
                 Err(self.cannot_write(file, failure))
             }
             Err(_) => {
@@ -170,6 +170,21 @@ impl Store {
                 Err(Error::new(ErrorKind::InDoubt, message).because(failure))
             }
         }
+    }
+
+    /// Whether a write that was reported as failed could still be under way somewhere: not on this
+    /// machine, and not if the store refused it.
+    fn may_yet_happen(&self, failure: &object_store::Error) -> bool {
+        use object_store::Error as Failure;
+        let refused = matches!(
+            failure,
+            Failure::AlreadyExists { .. }
+                | Failure::PermissionDenied { .. }
+                | Failure::Unauthenticated { .. }
+                | Failure::NotSupported { .. }
+                | Failure::NotImplemented { .. }
+        );
+        !refused && self.inside.place.local.is_none()
     }
 
     fn committed_already(&self, file: &str, existing: &[u8]) -> Error {
@@ -263,19 +278,6 @@ impl Store {
 }
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
-
-/// Whether a write that was reported as failed could still be under way somewhere. A store that
-/// refused it has not begun.
-fn may_yet_happen(failure: &object_store::Error) -> bool {
-    !matches!(
-        failure,
-        object_store::Error::AlreadyExists { .. }
-            | object_store::Error::PermissionDenied { .. }
-            | object_store::Error::Unauthenticated { .. }
-            | object_store::Error::NotSupported { .. }
-            | object_store::Error::NotImplemented { .. }
-    )
-}
 
 impl Drop for Inside {
     fn drop(&mut self) {

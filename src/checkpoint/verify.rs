@@ -29,7 +29,8 @@ impl Store {
     }
 
     /// The newest checkpoint that is whole, and the newer ones that are not with what is wrong
-    /// with each. Whoever restores says so aloud.
+    /// with each. Whoever restores says so aloud, and [rewinds](Self::rewind) to it, since epochs that
+    /// have a manifest are not committed again.
     ///
     /// # Errors
     ///

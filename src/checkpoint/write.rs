@@ -20,6 +20,8 @@ impl Store {
     /// Writes a worker's part of a checkpoint to one file and says where each section is. `run` is
     /// a number that no other attempt of the job has. Without sections nothing is written.
     ///
+    /// Writing the same part again replaces it, which is for a write that failed.
+    ///
     /// Sections without parts, which are as they were, are passed over: their older places are to
     /// be listed in the manifest again.
     ///
