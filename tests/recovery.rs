@@ -15,13 +15,14 @@ use tidemill::connect::Random;
 use tidemill::prelude::*;
 
 use child::{run, start};
-use survive::{Scene, assert_same};
+use survive::{FAULT, Scene, assert_same};
 
 /// What a child does. Without the environment of one, this is a test that does nothing.
 #[test]
 fn scenario() {
     survive::play(|name, flow, folder| match name {
         "windows" => windows(flow, folder),
+        "short" => short(flow, folder),
         unknown => panic!("there is no scenario {unknown}"),
     });
 }
@@ -51,6 +52,48 @@ fn windows(flow: &Flow<'_>, folder: &Path) -> Result<()> {
     // The number of a record in its key, whatever the order of records, is each number once.
     let rolling = keyed().aggregate(Count);
     rolling.map(|(key, value)| format!("{key} {value:?}")).write(to_text(folder.join("rolling")))
+}
+
+/// A few seconds of event time with a window and a running count.
+fn short(flow: &Flow<'_>, folder: &Path) -> Result<()> {
+    let events = flow
+        .read(generate(5, record).rate(20_000.0).limit(6_000))?
+        .event_time(|it| EventTime::from_millis(it.0), Disorder::up_to(millis(300)))
+        .key_value(|it| (it.1, it.2));
+    let tumbling = events.clone().window(Tumbling::new(seconds(5))).aggregate(Count);
+    tumbling
+        .map(|pane| format!("{} {} {}", pane.key, pane.span, pane.value))
+        .write(to_text(folder.join("tumbling")))?;
+    let rolling = events.aggregate(Count).map(|it| format!("{it:?}"));
+    rolling.write(to_text(folder.join("rolling.txt")).single_file())
+}
+
+#[test]
+fn a_crash_at_any_write_of_a_checkpoint_changes_nothing() {
+    let scene = Scene::new("short");
+    let whole = scene.undisturbed();
+    let (mut died, mut faults) = (0, 0);
+    for fault in ["crash", "after", "tear", "lose", "full"] {
+        for at in 0.. {
+            let output = scene.at(&format!("{fault}-{at}"));
+            let arguments = "-w 1 --checkpoint-ms 60";
+            let mut first = scene.command(&output, arguments);
+            let ended = run(first.env(FAULT, format!("{fault} {at}")));
+            let through = ended.status.success();
+            if !through {
+                let place = output.with_extension("checkpoints");
+                let arguments = format!("-w 2 --checkpoint {} --restore latest", place.display());
+                run(&mut scene.command(&output, &arguments)).well();
+                died += 1;
+            }
+            assert_same(&output, &whole, &format!("{fault} at write {at}"));
+            faults += 1;
+            if at >= 8 {
+                break;
+            }
+        }
+    }
+    assert!(died >= 15 && faults > died, "{died} of {faults} died");
 }
 
 #[test]

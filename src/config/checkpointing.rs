@@ -70,10 +70,6 @@ impl Checkpointing {
     }
 
     pub(super) fn check(&self) -> Result<()> {
-        if self.restore.is_some() && self.place.is_none() {
-            let message = "--restore needs --checkpoint, the place where checkpoints are";
-            return Err(refused(message.to_owned()));
-        }
         if self.restore.is_none() && (self.allow_dropped_state || self.allow_new_state) {
             let message = "--allow-dropped-state and --allow-new-state are for --restore only";
             return Err(refused(message.to_owned()));

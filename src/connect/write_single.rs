@@ -28,6 +28,8 @@ pub(crate) struct SingleWriter<T, F> {
     overwrite: bool,
     begun: bool,
     buffer: usize,
+    /// Whether this continues a run, and was not told where to go on.
+    waiting: bool,
     records: PhantomData<fn(T)>,
 }
 
@@ -64,7 +66,8 @@ impl<T, F: OutputFormat<T>> SingleWriter<T, F> {
         let written = hidden.clone().unwrap_or_else(|| path.clone());
         let file = Some(OutFile::create(written, buffer)?);
         let records = PhantomData;
-        Ok(Self { format, path, file, hidden, overwrite, begun: false, buffer, records })
+        let (begun, waiting) = (false, false);
+        Ok(Self { format, path, file, hidden, overwrite, begun, buffer, waiting, records })
     }
 
     /// The writer of a run that continues: the file is opened when it is known how far it goes.
@@ -76,7 +79,8 @@ impl<T, F: OutputFormat<T>> SingleWriter<T, F> {
             _ => Some(hidden_name(&path)?),
         };
         let records = PhantomData;
-        Ok(Self { format, path, file: None, hidden, overwrite, begun: false, buffer, records })
+        let (file, begun, waiting) = (None, false, true);
+        Ok(Self { format, path, file, hidden, overwrite, begun, buffer, waiting, records })
     }
 
     /// Brings a file of an earlier run back to the length that was prepared. The file of a writer
@@ -87,18 +91,36 @@ impl<T, F: OutputFormat<T>> SingleWriter<T, F> {
         if !hidden.is_file() && path.is_file() {
             rename(&path, &hidden)?;
         }
-        let own = path == self.path;
-        if !hidden.is_file() && prepared.length == 0 && own {
+        if path != self.path {
+            cut(&hidden, prepared.length)?;
+            return publish(&hidden, &path);
+        }
+        self.waiting = false;
+        if !hidden.is_file() && prepared.length == 0 {
             self.file = Some(OutFile::create(hidden, self.buffer)?);
             return Ok(());
         }
         cut(&hidden, prepared.length)?;
-        if own {
-            self.file = Some(OutFile::resume(hidden, self.buffer, prepared.length));
-            self.begun = prepared.begun;
+        self.file = Some(OutFile::resume(hidden, self.buffer, prepared.length));
+        self.begun = prepared.begun;
+        Ok(())
+    }
+
+    /// Begins the file of a writer that the run before did not have. One that an earlier run had,
+    /// with as many workers as now, is gone on with.
+    fn ready(&mut self) -> Result<()> {
+        let Some(hidden) = self.hidden.clone().filter(|_| std::mem::take(&mut self.waiting)) else {
             return Ok(());
+        };
+        if self.path.is_file() && !self.overwrite {
+            rename(&self.path, &hidden)?;
+            let length = hidden.metadata().map_err(|cause| cannot("go on with", &hidden, cause))?;
+            self.file = Some(OutFile::resume(hidden, self.buffer, length.len()));
+            self.begun = true;
+        } else {
+            self.file = Some(OutFile::create(hidden, self.buffer)?);
         }
-        publish(&hidden, &path)
+        Ok(())
     }
 
     fn file(&mut self) -> Result<&mut OutFile> {
@@ -142,6 +164,7 @@ impl<T: Send, F: OutputFormat<T>> Writer for SingleWriter<T, F> {
     type Record = T;
 
     fn write(&mut self, records: &mut Vec<T>) -> Result<()> {
+        self.ready()?;
         if let Some(first) = records.first() {
             self.begin(Some(first))?;
         }
@@ -158,6 +181,7 @@ impl<T: Send, F: OutputFormat<T>> Writer for SingleWriter<T, F> {
     }
 
     fn prepare(&mut self) -> Result<Vec<u8>> {
+        self.ready()?;
         let (hidden, begun) = (self.hidden.clone(), self.begun);
         let file = self.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let Some(open) = &mut self.file else { return Ok(Vec::new()) };
@@ -177,7 +201,7 @@ impl<T: Send, F: OutputFormat<T>> Writer for SingleWriter<T, F> {
         let own =
             Path::new(&prepared.file).as_os_str() == self.path.file_name().unwrap_or_default();
         // What this run prepared itself is where it should be.
-        if own && self.file.is_some() { Ok(()) } else { self.resume(&prepared) }
+        if own && !self.waiting { Ok(()) } else { self.resume(&prepared) }
     }
 
     fn abort(&mut self, _: &[u8]) -> Result<()> {
@@ -186,6 +210,7 @@ impl<T: Send, F: OutputFormat<T>> Writer for SingleWriter<T, F> {
     }
 
     fn close(&mut self) -> Result<()> {
+        self.ready()?;
         if self.file.is_none() {
             return Ok(());
         }

@@ -32,9 +32,9 @@ pub(super) fn run(
     settings: &Settings,
     metrics: &Metrics,
     fate: &Arc<Fate>,
+    shelf: Option<Shelf>,
     build: impl Build,
 ) -> Result<()> {
-    let shelf = Shelf::open(name, settings)?;
     let scribe = shelf.as_ref().map(|it| Scribe::start(it, fate, metrics)).transpose()?;
     let (scribe, writing) = scribe.unzip();
     let (builders, others) = cluster::connect(settings, &|| fate.stopping())?;

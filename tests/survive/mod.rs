@@ -7,10 +7,14 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
+use object_store::ObjectStore;
+use object_store::local::LocalFileSystem;
 use tempfile::TempDir;
 use tidemill::Result;
+use tidemill::checkpoint::faults::{Fault, Faulty};
 use tidemill::connect::Random;
 use tidemill::prelude::*;
 
@@ -19,6 +23,7 @@ use crate::child::{Ended, run, start};
 const SCENARIO: &str = "TIDEMILL_TEST_SCENARIO";
 const ARGUMENTS: &str = "TIDEMILL_TEST_ARGUMENTS";
 const FOLDER: &str = "TIDEMILL_TEST_FOLDER";
+pub(crate) const FAULT: &str = "TIDEMILL_TEST_FAULT";
 
 /// Does what the environment of a child says: runs the job of a scenario. Otherwise nothing.
 pub(crate) fn play(build: fn(&str, &Flow<'_>, &Path) -> Result<()>) {
@@ -27,7 +32,11 @@ pub(crate) fn play(build: fn(&str, &Flow<'_>, &Path) -> Result<()>) {
     let arguments = ["test"].into_iter().chain(arguments.split_whitespace());
     let settings = Settings::try_parse_from("test", arguments).unwrap_or_else(|it| it.exit());
     let folder = PathBuf::from(std::env::var(FOLDER).expect("given with the scenario"));
-    let done = Job::new(name.clone(), settings).run(move |flow| build(&name, flow, &folder));
+    let mut job = Job::new(name.clone(), settings);
+    if let Ok(fault) = std::env::var(FAULT) {
+        job = job.store(dying(&fault, &folder.with_extension("checkpoints")));
+    }
+    let done = job.run(move |flow| build(&name, flow, &folder));
     match done {
         Ok(_) => std::process::exit(0),
         Err(error) => {
@@ -35,6 +44,30 @@ pub(crate) fn play(build: fn(&str, &Flow<'_>, &Path) -> Result<()>) {
             std::process::exit(1);
         }
     }
+}
+
+/// A store in a folder with a fault, such as `crash 3`. When it crashes, so does the process.
+fn dying(fault: &str, place: &Path) -> Arc<dyn ObjectStore> {
+    let (kind, at) = fault.split_once(' ').expect("a kind and a number");
+    let kind = match kind {
+        "crash" => Fault::Crash,
+        "after" => Fault::CrashAfter,
+        "tear" => Fault::Tear,
+        "lose" => Fault::LoseAnswer,
+        "full" => Fault::Full(3),
+        _ => panic!("there is no fault {kind}"),
+    };
+    fs::create_dir_all(place).expect("a folder");
+    let folder = LocalFileSystem::new_with_prefix(place).expect("a store");
+    let faulty = Arc::new(Faulty::new(Arc::new(folder), at.parse().expect("a number"), kind));
+    let watched = Arc::clone(&faulty);
+    std::thread::spawn(move || {
+        while !watched.crashed() {
+            std::thread::sleep(Duration::from_micros(100));
+        }
+        std::process::abort();
+    });
+    faulty
 }
 
 /// A scenario and the folder that it is played in.
@@ -127,20 +160,28 @@ pub(crate) fn assert_same(output: &Path, whole: &Rows, case: &str) {
 /// The rows of each folder of an output. Readers do not see hidden files.
 pub(crate) fn rows(output: &Path) -> Rows {
     let mut rows = Rows::new();
-    for folder in entries(output) {
+    for folder in entries(output).into_iter().filter(|it| seen(it)) {
         let mut lines = Vec::new();
-        for file in entries(&folder) {
-            if !file.file_name().expect("a name").to_string_lossy().starts_with('.') {
+        let files = if folder.is_dir() { entries(&folder) } else { vec![folder.clone()] };
+        for file in files {
+            if seen(&file) {
                 let text = fs::read_to_string(&file).expect("a visible file can be read");
                 assert!(text.is_empty() || text.ends_with('\n'), "{} is cut", file.display());
                 lines.extend(text.lines().map(str::to_owned));
             }
         }
-        lines.sort();
+        // The single files of several workers are one output.
         let name = folder.file_name().expect("a name").to_string_lossy().into_owned();
-        rows.insert(name, lines);
+        let name = name.split(['-', '.']).next().unwrap_or_default().to_owned();
+        rows.entry(name).or_default().append(&mut lines);
     }
+    rows.values_mut().for_each(|lines| lines.sort());
     rows
+}
+
+/// Whether readers see it.
+fn seen(path: &Path) -> bool {
+    !path.file_name().expect("a name").to_string_lossy().starts_with('.')
 }
 
 fn entries(folder: &Path) -> Vec<PathBuf> {

@@ -5,6 +5,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use object_store::ObjectStore;
+
 use super::keeping::{Keeping, Restored};
 use super::lineup::boundary;
 use crate::checkpoint::{Manifest, Store};
@@ -33,15 +35,27 @@ pub(crate) struct Course {
 }
 
 impl Shelf {
-    /// Opens the place of the settings, if they name one.
-    pub(crate) fn open(job: &str, settings: &Settings) -> Result<Option<Self>> {
-        let Some(place) = &settings.checkpoints.place else { return Ok(None) };
+    /// Opens the store of the program, or else the place of the settings, if they name one.
+    pub(crate) fn open(
+        job: &str,
+        settings: &Settings,
+        objects: Option<Arc<dyn ObjectStore>>,
+    ) -> Result<Option<Self>> {
+        let store = match (objects, &settings.checkpoints.place) {
+            (Some(objects), _) => Store::over(objects, job)?,
+            (None, Some(place)) => Store::open(place, job)?,
+            (None, None) if settings.checkpoints.restore.is_some() => {
+                let message = "--restore needs --checkpoint, the place where checkpoints are";
+                return Err(Error::new(ErrorKind::Setting, message));
+            }
+            (None, None) => return Ok(None),
+        };
         let from = match &settings.checkpoints.restore {
             Some(Restore::Savepoint(place)) => Some(Store::open_savepoint(place, job)?),
             _ => None,
         };
         Ok(Some(Self {
-            store: Store::open(place, job)?,
+            store,
             from,
             settings: settings.checkpoints.clone(),
             max_parallelism: settings.max_parallelism,

@@ -76,15 +76,20 @@ pub(super) fn start<D: Send + 'static>(
         let done = catch_unwind(work).unwrap_or_else(|panic| {
             Err(stopped(format!("sink {name} panicked")).because(said(&*panic)))
         });
-        if done.is_err() {
-            // The worker must not wait for batches that will never be written, nor find the
-            // channel full when it looks for the last time.
-            drop(from);
-            fate.stop();
-            counted.store(u64::MAX, Ordering::Release);
+        let Err(error) = done else { return Ok(()) };
+        if transactional {
+            // No checkpoint can be taken any more, so there is nothing to wait for.
+            fate.fail(error);
             let _ = waker.activate();
+            return Ok(());
         }
-        done
+        // The worker must not wait for batches that will never be written, nor find the channel full
+        // when it looks for the last time.
+        drop(from);
+        fate.stop();
+        counted.store(u64::MAX, Ordering::Release);
+        let _ = waker.activate();
+        Err(error)
     });
     let thread = thread.map_err(|error| {
         let message = format!("cannot start a thread for the sink {of}");
