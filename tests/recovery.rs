@@ -11,53 +11,25 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tidemill::Result;
-use tidemill::connect::Random;
 use tidemill::prelude::*;
 
 use child::{run, start};
-use survive::{FAULT, Scene, assert_same};
+use survive::{FAULT, Scene, assert_same, scenes};
 
 /// What a child does. Without the environment of one, this is a test that does nothing.
 #[test]
 fn scenario() {
     survive::play(|name, flow, folder| match name {
-        "windows" => windows(flow, folder),
+        "windows" => scenes::windows(flow, folder),
         "short" => short(flow, folder),
         unknown => panic!("there is no scenario {unknown}"),
     });
 }
 
-/// A number of a key at a moment, out of order.
-type Record = (i64, u64, i64);
-
-fn record(index: u64, random: &mut Random) -> Record {
-    (index as i64 * 10 - random.below(300) as i64, random.below(40), random.below(1_000) as i64)
-}
-
-/// Every kind of window, and a rolling aggregate, each to a folder of its own.
-fn windows(flow: &Flow<'_>, folder: &Path) -> Result<()> {
-    let events = flow
-        .read(generate(11, record).rate(40_000.0).limit(60_000))?
-        .event_time(|it| EventTime::from_millis(it.0), Disorder::up_to(millis(300)));
-    let keyed = || events.clone().key_value(|it| (it.1, it.2));
-    let line = |pane: Pane<u64, _>| format!("{} {} {:?}", pane.key, pane.span, pane.value);
-    let sums = (Count, Sum::of(|it: &i64| *it));
-    let (tumbling, late) = keyed().window(Tumbling::new(seconds(2))).with_late().aggregate(sums);
-    tumbling.map(line).write(to_text(folder.join("tumbling")))?;
-    late.map(|it| format!("{it:?}")).write(to_text(folder.join("late")))?;
-    let sliding = keyed().window(Sliding::new(seconds(6), seconds(2))).aggregate(sums);
-    sliding.map(line).write(to_text(folder.join("sliding")))?;
-    let sessions = keyed().window(Session::gap(millis(900))).aggregate(sums);
-    sessions.map(line).write(to_text(folder.join("sessions")))?;
-    // The number of a record in its key, whatever the order of records, is each number once.
-    let rolling = keyed().aggregate(Count);
-    rolling.map(|(key, value)| format!("{key} {value:?}")).write(to_text(folder.join("rolling")))
-}
-
 /// A few seconds of event time with a window and a running count.
 fn short(flow: &Flow<'_>, folder: &Path) -> Result<()> {
     let events = flow
-        .read(generate(5, record).rate(20_000.0).limit(6_000))?
+        .read(generate(5, scenes::record).rate(20_000.0).limit(6_000))?
         .event_time(|it| EventTime::from_millis(it.0), Disorder::up_to(millis(300)))
         .key_value(|it| (it.1, it.2));
     let tumbling = events.clone().window(Tumbling::new(seconds(5))).aggregate(Count);

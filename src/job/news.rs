@@ -21,18 +21,42 @@ use crate::time::Epoch;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Word {
     /// The checkpoint that the run continues from; nothing if it begins anew.
-    Continue(Option<Box<Manifest>>),
+    Continue(#[serde(with = "described")] Option<Box<Manifest>>),
     /// An epoch that a worker has entered, or that all are to enter now.
     Epoch(Epoch),
     /// The job is to stop.
     Stop,
     /// Where a worker's operators were written, for the checkpoints in these epochs.
-    Written { worker: usize, epochs: Range<Epoch>, places: Vec<Places> },
+    Written {
+        worker: usize,
+        epochs: Range<Epoch>,
+        #[serde(with = "described")]
+        places: Vec<Places>,
+    },
     /// A checkpoint is committed; whether it is the last.
     Committed { epoch: Epoch, last: bool },
 }
 
 type Addressed = (u64, Word);
+
+/// What leaves fields out where there is nothing to say cannot travel in the engine's own form: it
+/// travels in that of saved state.
+mod described {
+    use serde::de::{DeserializeOwned, Error};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::state::{decode, encode};
+
+    pub(super) fn serialize<T: Serialize, S: Serializer>(it: &T, to: S) -> Result<S::Ok, S::Error> {
+        encode(it).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, T: DeserializeOwned, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<T, D::Error> {
+        decode(&Vec::<u8>::deserialize(from)?).map_err(D::Error::custom)
+    }
+}
 
 /// One worker's end of it.
 pub(super) struct News {

@@ -3,6 +3,8 @@
 // Each test file that uses this room uses another part of it.
 #![allow(dead_code)]
 
+pub(crate) mod scenes;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
