@@ -8,7 +8,7 @@ use tidemill_operators::time::Epoch;
 
 use super::manifest::{Ended, Manifest};
 use super::store::Store;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 
 /// One checkpoint of a store.
 ///
