@@ -35,7 +35,9 @@ fn main() -> ExitCode {
 fn run(settings: &Settings) -> tidemill::Result<Answer> {
     let answer = Arc::<Mutex<Answer>>::default();
     let (total, settings) = (Arc::clone(&answer), settings.clone());
-    Job::new("tumbling", settings.tidemill()).run(move |flow| {
+    let job = Job::new("tumbling", settings.tidemill());
+    let metrics = job.metrics();
+    job.run(move |flow| {
         let events = match &settings.csv {
             Some(file) => flow.read(csv::<Event>(file.clone()))?,
             None => flow.read(Generated(settings.clone()))?,
@@ -50,6 +52,8 @@ fn run(settings: &Settings) -> tidemill::Result<Answer> {
         });
         Ok(())
     })?;
+    let latency = |q| metrics.epoch_latency(q).unwrap_or_default();
+    eprintln!("epochs took {:?} (median), {:?} (99th percentile)", latency(0.5), latency(0.99));
     let answer = answer.lock().unwrap_or_else(PoisonError::into_inner);
     Ok(*answer)
 }
