@@ -46,14 +46,16 @@ pub trait Rule<D>: 'static {
         out: &mut Outbox<Self::Output, Self::Side>,
     ) -> Advance;
 
-    /// Hands over everything that a fresh rule needs to continue from here.
+    /// Hands over everything that a fresh rule needs to continue from here: sections that did not
+    /// change since the last save by [name](Snapshot::unchanged), the others with their entries.
     ///
     /// Called between epochs only, never between two calls of an unfinished `advance`. The rule
     /// keeps its state.
     fn save(&mut self, to: &mut dyn Snapshot<Self::Saved>);
 
-    /// Takes back one entry. Called on a fresh rule before any record, in any order, after
-    /// [`resume`](Self::resume).
+    /// Takes back one entry. Called on a fresh rule before any record, after
+    /// [`resume`](Self::resume). The entries of a key group come in the order of their sections;
+    /// those of several key groups in any order.
     fn restore(&mut self, saved: Self::Saved);
 
     /// Tells a fresh rule the watermark that was in force when its state was saved.
@@ -79,9 +81,22 @@ pub enum Advance {
     More,
 }
 
-/// Receives the entries of a saved rule.
+/// Receives the entries of a saved rule, in sections: pieces of state that are replaced as a whole.
+///
+/// A rule whose state is large is saved in sections so that what is written follows what changed: a
+/// section for each window, or one for all keys and then one for each set of changes. A section
+/// that is not mentioned in a save is gone.
 pub trait Snapshot<S> {
-    /// Keeps `entry` with the key group of the key whose [hash](crate::key::hash) this is.
+    /// Whether the section `id` still stands as it was last saved. If so, the rule that has not
+    /// changed it need not write it, and it counts as mentioned. If not, the rule begins it with
+    /// [`section`](Self::section) and writes all of it.
+    fn unchanged(&mut self, id: u64) -> bool;
+
+    /// Begins the section `id`, in place of an earlier one of that number.
+    fn section(&mut self, id: u64);
+
+    /// Keeps `entry` in the section begun last, or in section 0, with the key group of the key
+    /// whose [hash](crate::key::hash) this is.
     fn keyed(&mut self, hash: u64, entry: S);
 }
 

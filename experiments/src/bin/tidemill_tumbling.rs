@@ -101,14 +101,17 @@ impl Source for Generated {
     fn open(
         &self,
         partition: &str,
-        _position: Option<&[u8]>,
+        position: Option<&[u8]>,
         _wake: Wake,
     ) -> tidemill::Result<Box<dyn Reader<Record = Event>>> {
         let (lane, lanes) = partition.split_once('/').expect("as it was named");
         let number = |text: &str| text.parse::<usize>().expect("as it was named");
-        let feed = Feed::open(&self.0, number(lane), number(lanes)).map_err(|error| {
+        let mut feed = Feed::open(&self.0, number(lane), number(lanes)).map_err(|error| {
             tidemill::Error::new(tidemill::ErrorKind::Read, "cannot generate").because(error)
         })?;
+        if let Some(position) = position.and_then(|it| it.try_into().ok()) {
+            feed.seek(u64::from_le_bytes(position));
+        }
         Ok(Box::new(Generating(feed)))
     }
 
@@ -135,7 +138,7 @@ impl Reader for Generating {
     }
 
     fn position(&self) -> Vec<u8> {
-        Vec::new()
+        self.0.position().map_or_else(Vec::new, |next| next.to_le_bytes().to_vec())
     }
 
     fn bytes(&self) -> u64 {

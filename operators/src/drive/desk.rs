@@ -14,7 +14,7 @@ use crate::flow::{Flow, Site};
 use crate::mark::{Mark, Watermark};
 use crate::plan::NodeId;
 use crate::rule::{Advance, Outbox, Rule};
-use crate::state::{ByGroup, Owner, Part, decode, encode};
+use crate::state::{Owner, Part, Saving, Section, decode, decode_all, encode};
 use crate::time::{Epoch, EventTime};
 
 /// The right to send with an epoch, on the output and on the side output.
@@ -54,9 +54,13 @@ pub(super) struct Desk<D, R: Rule<D>> {
     /// Records that may be folded before the operator yields.
     budget: usize,
     counts: Counts,
+    saving: Saving,
     name: String,
     site: Rc<Site>,
 }
+
+/// The number of the section that holds the watermark: rules number theirs from 0.
+const WATERMARK: u64 = u64::MAX;
 
 impl<D, R: Rule<D>> Desk<D, R> {
     /// A desk with what was kept for this operator restored.
@@ -69,15 +73,8 @@ impl<D, R: Rule<D>> Desk<D, R> {
     ) -> Self {
         let (name, site) = (flow.name_of(node), flow.site());
         let mut watermark = Watermark::new(slots);
-        let parts = site.keeper.recall(&name, site.groups.owned(site.worker));
-        for part in parts.iter().filter(|part| part.owner == Owner::Everyone) {
-            watermark.resume(decode(&part.bytes, &name));
-        }
-        if !parts.is_empty() {
-            rule.resume(watermark.current());
-        }
-        for part in parts.iter().filter(|part| matches!(part.owner, Owner::Group(_))) {
-            ByGroup::entries(&part.bytes, &name, |entry| rule.restore(entry));
+        if let Err(why) = restore(&mut rule, &mut watermark, &name, &site) {
+            site.keeper.refuse(&name, why);
         }
         Self {
             rule,
@@ -90,6 +87,7 @@ impl<D, R: Rule<D>> Desk<D, R> {
             out: Outbox::new(),
             budget: RECORDS_AT_ONCE,
             counts,
+            saving: Saving::new(site.groups),
             name,
             site,
         }
@@ -214,21 +212,20 @@ impl<D, R: Rule<D>> Desk<D, R> {
     fn complete(&mut self, frontier: Epoch) {
         self.held.remove(&self.now);
         let next = self.held.first_key_value().map_or(frontier, |(epoch, _)| frontier.min(*epoch));
-        // Beyond the last epoch there are no further ones to keep.
-        let completed = if next == Epoch::MAX { self.now..self.now + 1 } else { self.now..next };
-        if let Some(epoch) = self.site.keeper.due(completed) {
-            self.save(epoch);
+        if self.site.keeper.due(&(self.now..next)) {
+            self.save(next);
         }
         self.now = next;
     }
 
-    fn save(&mut self, epoch: Epoch) {
-        let mut saved = ByGroup::new(self.site.groups);
-        self.rule.save(&mut saved);
-        let mut parts = saved.into_parts();
+    /// Keeps the rule's state, which holds from `now` until `next`.
+    fn save(&mut self, next: Epoch) {
+        self.rule.save(&mut self.saving);
+        let mut sections = self.saving.take();
         let watermark = encode(&self.watermark.current());
-        parts.push(Part { owner: Owner::Everyone, bytes: watermark });
-        self.site.keeper.keep(&self.name, self.site.worker, epoch, parts);
+        let watermark = Part { owner: Owner::Everyone, bytes: watermark };
+        sections.push(Section { id: WATERMARK, parts: Some(vec![watermark]) });
+        self.site.keeper.keep(&self.name, self.site.worker, self.now..next, sections);
     }
 
     /// Ships what the rule has emitted for the epoch `now`.
@@ -239,4 +236,25 @@ impl<D, R: Rule<D>> Desk<D, R> {
             ship(held, &mut self.out);
         }
     }
+}
+
+/// Gives a fresh rule what was kept for it; says why if that cannot be used.
+fn restore<D, R: Rule<D>>(
+    rule: &mut R,
+    watermark: &mut Watermark,
+    name: &str,
+    site: &Site,
+) -> Result<(), String> {
+    let entries = std::any::type_name::<R::Saved>();
+    let parts = site.keeper.recall(name, entries, site.groups.owned(site.worker));
+    for part in parts.iter().filter(|part| part.owner == Owner::Everyone) {
+        watermark.resume(decode(&part.bytes)?);
+    }
+    if !parts.is_empty() {
+        rule.resume(watermark.current());
+    }
+    for part in parts.iter().filter(|part| matches!(part.owner, Owner::Group(_))) {
+        decode_all(&part.bytes, |entry| rule.restore(entry))?;
+    }
+    Ok(())
 }

@@ -22,6 +22,7 @@ use crate::events::Events;
 use crate::flow::Site;
 use crate::mark::{Mark, Watermark};
 use crate::plan::{Node, Routing};
+use crate::state::Section;
 use crate::stream::Stream;
 use crate::time::{Epoch, EventTime};
 
@@ -96,8 +97,10 @@ impl<'scope, D: 'static> Stream<'scope, D> {
             [(self.node, Routing::Local)],
         );
         let (name, site) = (flow.name_of(node), flow.site());
-        let parts = site.keeper.recall(&name, site.groups.owned(site.worker));
-        times.restore(parts, &name);
+        let parts = site.keeper.recall(&name, "EventTime", site.groups.owned(site.worker));
+        if let Err(why) = times.restore(parts) {
+            site.keeper.refuse(&name, why);
+        }
 
         let mut builder = OperatorBuilder::new(name.clone(), flow.scope());
         let mut input = builder.new_input(self.inner, Pipeline);
@@ -165,7 +168,7 @@ impl Herald {
             if !self.site.stopped() {
                 say(last, Some(EventTime::MAX));
             }
-            self.keep(times, last..last + 1);
+            self.keep(times, last..Epoch::MAX);
         } else {
             self.keep(times, last..frontier - 1);
             // The end of an epoch without records is a moment to notice silence, too.
@@ -176,8 +179,9 @@ impl Herald {
     }
 
     fn keep<D>(&self, times: &impl Times<D>, completed: Range<Epoch>) {
-        if let Some(epoch) = self.site.keeper.due(completed) {
-            self.site.keeper.keep(&self.name, self.site.worker, epoch, times.save());
+        if self.site.keeper.due(&completed) {
+            let saved = vec![Section { id: 0, parts: Some(times.save()) }];
+            self.site.keeper.keep(&self.name, self.site.worker, completed, saved);
         }
     }
 }

@@ -116,14 +116,19 @@ impl Ledger {
     }
 
     /// Takes back the watermarks of partitions that this worker reads now. Where several parts
-    /// speak of one, the least holds.
-    pub(super) fn restore(&mut self, parts: Vec<Part>, of: &str) {
+    /// speak of one, the least holds. Says why if they cannot be used.
+    pub(super) fn restore(&mut self, parts: Vec<Part>) -> Result<(), String> {
+        let mut saved = BTreeMap::<Owner, EventTime>::new();
+        for Part { owner, bytes } in parts {
+            let watermark: EventTime = decode(&bytes)?;
+            saved.entry(owner).and_modify(|it| *it = watermark.min(*it)).or_insert(watermark);
+        }
         for entry in &mut self.partitions {
-            let own = |part: &&Part| part.owner == Owner::Partition(entry.name.clone());
-            let saved = parts.iter().filter(own).map(|part| decode(&part.bytes, of)).min();
-            entry.watermark = saved.unwrap_or(entry.watermark);
+            let own = saved.get(&Owner::Partition(entry.name.clone()));
+            entry.watermark = own.copied().unwrap_or(entry.watermark);
             entry.ahead = entry.watermark;
         }
+        Ok(())
     }
 }
 
@@ -182,7 +187,7 @@ mod tests {
         left.observe(0, 1, at(7), at(0));
         assert_eq!(left.close(0, at(0), |_| false), Some(Some(at(5))));
         let mut right = Ledger::new(vec!["1".into()], None, at(0), 1);
-        right.restore(left.save(), "test");
+        assert_eq!(right.restore(left.save()), Ok(()));
         assert_eq!(right.first_open(), Some(1));
         assert_eq!(right.close(1, at(0), |_| false), Some(Some(at(7))));
     }

@@ -27,8 +27,8 @@ pub(super) trait Times<D>: 'static {
     /// What to keep; made between two epochs.
     fn save(&self) -> Vec<Part>;
 
-    /// Takes back what was kept.
-    fn restore(&mut self, parts: Vec<Part>, of: &str);
+    /// Takes back what was kept; says why if it cannot be used.
+    fn restore(&mut self, parts: Vec<Part>) -> Result<(), String>;
 }
 
 /// Times that records carry.
@@ -102,8 +102,8 @@ impl<D: 'static, F: Fn(&D) -> EventTime + 'static> Times<D> for ByRecord<D, F> {
         self.ledger.save()
     }
 
-    fn restore(&mut self, parts: Vec<Part>, of: &str) {
-        self.ledger.restore(parts, of);
+    fn restore(&mut self, parts: Vec<Part>) -> Result<(), String> {
+        self.ledger.restore(parts)
     }
 }
 
@@ -138,5 +138,7 @@ impl<D: 'static> Times<D> for ByClock {
         Vec::new()
     }
 
-    fn restore(&mut self, _parts: Vec<Part>, _of: &str) {}
+    fn restore(&mut self, _parts: Vec<Part>) -> Result<(), String> {
+        Ok(())
+    }
 }

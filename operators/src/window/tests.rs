@@ -27,6 +27,12 @@ type Given<R> = Vec<(Vec<<R as Rule<Record>>::Output>, Vec<Record>)>;
 struct Entries<S>(Vec<S>);
 
 impl<S> Snapshot<S> for Entries<S> {
+    fn unchanged(&mut self, _: u64) -> bool {
+        false
+    }
+
+    fn section(&mut self, _: u64) {}
+
     fn keyed(&mut self, _hash: u64, entry: S) {
         self.0.push(entry);
     }
@@ -60,7 +66,7 @@ where
             rule = fresh();
             rule.resume(EventTime::from_micros(watermark));
             for entry in entries.0.iter().rev() {
-                rule.restore(decode(&encode(entry), "test"));
+                rule.restore(decode(&encode(entry)).expect("it was just encoded"));
             }
         }
     }

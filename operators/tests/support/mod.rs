@@ -22,7 +22,7 @@ use tidemill_operators::flow::{Flow, Progress, StillClock, Surroundings};
 use tidemill_operators::key::Group;
 use tidemill_operators::partitions::Partitions;
 use tidemill_operators::plan::Node;
-use tidemill_operators::state::{Keeper, Memory, Part};
+use tidemill_operators::state::{Keeper, Memory, Part, Section};
 use tidemill_operators::stream::Stream;
 use tidemill_operators::time::{Epoch, EventTime};
 use timely::container::NoopBuilder;
@@ -70,16 +70,22 @@ pub(crate) struct Cut {
 }
 
 impl Keeper for Cut {
-    fn due(&self, completed: Range<Epoch>) -> Option<Epoch> {
-        self.at.filter(|it| completed.contains(it))
+    fn due(&self, completed: &Range<Epoch>) -> bool {
+        // Epochs before the one that matters are kept too: it is then written as what changed.
+        let before = |at| completed.start < at && self.memory.due(completed);
+        self.at.is_some_and(|at| completed.contains(&at) || before(at))
     }
 
-    fn keep(&self, operator: &str, worker: usize, epoch: Epoch, parts: Vec<Part>) {
-        self.memory.keep(operator, worker, epoch, parts);
+    fn keep(&self, operator: &str, worker: usize, completed: Range<Epoch>, saved: Vec<Section>) {
+        self.memory.keep(operator, worker, completed, saved);
     }
 
-    fn recall(&self, operator: &str, groups: Range<Group>) -> Vec<Part> {
-        self.memory.recall(operator, groups)
+    fn recall(&self, operator: &str, entries: &'static str, groups: Range<Group>) -> Vec<Part> {
+        self.memory.recall(operator, entries, groups)
+    }
+
+    fn refuse(&self, operator: &str, why: String) {
+        self.memory.refuse(operator, why);
     }
 
     fn resume(&self) -> Epoch {

@@ -85,7 +85,7 @@ impl<D: Clone + Send + Sync + 'static> Run<D> {
         build: impl for<'s> Fn(Stream<'s, D>, &Tap<O>) + Send + Sync + 'static,
     ) -> Vec<Seen<O>> {
         let build = Arc::new(build);
-        let mut memory = Memory::every(1);
+        let mut memory = Memory::every(2);
         let (mut workers, mut from) = (self.workers, 0);
         let mut all = Vec::new();
         let ends = self.restarts.iter().map(|it| (Some(it.0), it.1)).chain([(None, 0)]);

@@ -112,6 +112,12 @@ fn finish<R: Rule<D>, D>(rule: &mut R, watermark: EventTime, out: &mut Outbox<R:
 struct Kept(Vec<(u64, Vec<u8>)>);
 
 impl<S: serde::Serialize> Snapshot<S> for Kept {
+    fn unchanged(&mut self, _: u64) -> bool {
+        false
+    }
+
+    fn section(&mut self, _: u64) {}
+
     fn keyed(&mut self, hash: u64, entry: S) {
         self.0.push((hash, postcard::to_stdvec(&entry).expect("state serialises")));
     }

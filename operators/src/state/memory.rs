@@ -1,0 +1,119 @@
+//! A keeper in memory, for tests and for runs that follow each other in one process.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use super::{Keeper, Part, Section};
+use crate::key::Group;
+use crate::time::Epoch;
+
+/// Keeps every `interval`-th epoch in memory, to be recalled by a later run in the same process.
+#[derive(Clone, Debug)]
+pub struct Memory {
+    interval: Epoch,
+    recalled: Option<Epoch>,
+    kept: Arc<Mutex<Kept>>,
+}
+
+/// The states of operators and workers: the epochs each was right for, and what it was.
+type Kept = BTreeMap<(String, usize), Vec<(Range<Epoch>, BTreeMap<u64, Vec<Part>>)>>;
+
+impl Memory {
+    /// A keeper that recalls nothing and keeps the epochs `interval - 1`, `2 * interval - 1`, ….
+    ///
+    /// # Panics
+    ///
+    /// If `interval` is zero.
+    pub fn every(interval: Epoch) -> Self {
+        assert!(interval > 0, "an interval of epochs is at least one");
+        Self { interval, recalled: None, kept: Arc::default() }
+    }
+
+    /// A keeper for a run that continues after `epoch`: it has what was kept until then.
+    #[must_use]
+    pub fn restored(&self, epoch: Epoch) -> Self {
+        let mut kept = self.kept().clone();
+        for states in kept.values_mut() {
+            states.retain(|(epochs, _)| epochs.start <= epoch);
+            states.iter_mut().for_each(|(epochs, _)| epochs.end = epochs.end.min(epoch + 1));
+        }
+        Self { recalled: Some(epoch), kept: Arc::new(Mutex::new(kept)), ..*self }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().expect("no keeper panics while it holds the lock")
+    }
+}
+
+impl Keeper for Memory {
+    fn due(&self, completed: &Range<Epoch>) -> bool {
+        let first = completed.start.checked_next_multiple_of(self.interval);
+        // The epoch before a multiple is kept: the one at or after the start.
+        let first = match first {
+            Some(multiple) if multiple > completed.start => multiple - 1,
+            Some(multiple) => multiple.saturating_add(self.interval - 1),
+            None => return false,
+        };
+        completed.contains(&first)
+    }
+
+    fn keep(&self, operator: &str, worker: usize, completed: Range<Epoch>, saved: Vec<Section>) {
+        let mut kept = self.kept();
+        let states = kept.entry((operator.to_owned(), worker)).or_default();
+        let mut last = states.last().map(|(_, last)| last.clone()).unwrap_or_default();
+        let sections = saved.into_iter().map(|Section { id, parts }| {
+            let parts = parts.or_else(|| last.remove(&id));
+            (id, parts.expect("only what was handed over before is unchanged"))
+        });
+        states.push((completed, sections.collect()));
+    }
+
+    fn recall(&self, operator: &str, _entries: &'static str, groups: Range<Group>) -> Vec<Part> {
+        let Some(recalled) = self.recalled else { return Vec::new() };
+        let kept = self.kept();
+        let of_operator = kept.iter().filter(|((name, _), _)| name == operator);
+        let states = of_operator.flat_map(|(_, states)| states);
+        let sections = states.filter(|(epochs, _)| epochs.contains(&recalled));
+        let parts = sections.flat_map(|(_, sections)| sections.values().flatten());
+        parts.filter(|part| part.is_for(&groups)).cloned().collect()
+    }
+
+    fn refuse(&self, operator: &str, why: String) {
+        panic!("the saved state of operator `{operator}` does not fit this program: {why}")
+    }
+
+    fn resume(&self) -> Epoch {
+        self.recalled.map_or(0, |epoch| epoch + 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::Owner;
+
+    #[test]
+    fn every_interval_is_due_once() {
+        let keeper = Memory::every(10);
+        assert!(!keeper.due(&(0..9)));
+        assert!(keeper.due(&(0..10)));
+        assert!(keeper.due(&(9..10)));
+        assert!(!keeper.due(&(10..19)));
+        assert!(keeper.due(&(5..35)));
+        assert!(keeper.due(&(Epoch::MAX - 20..Epoch::MAX)));
+        assert!(!keeper.due(&(Epoch::MAX - 1..Epoch::MAX)));
+    }
+
+    #[test]
+    fn an_unchanged_section_is_recalled_with_the_others() {
+        let part = |text: &str| Part { owner: Owner::Everyone, bytes: text.into() };
+        let keeper = Memory::every(1);
+        let given = |id, text: Option<&str>| Section { id, parts: text.map(|it| vec![part(it)]) };
+        keeper.keep("sum", 0, 0..5, vec![given(1, Some("a")), given(2, Some("b"))]);
+        keeper.keep("sum", 0, 5..9, vec![given(2, None), given(3, Some("c"))]);
+        let recalled = |epoch| keeper.restored(epoch).recall("sum", "", 0..1);
+        assert_eq!(recalled(4), [part("a"), part("b")]);
+        assert_eq!(recalled(5), [part("b"), part("c")]);
+    }
+}
