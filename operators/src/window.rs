@@ -5,8 +5,11 @@ pub mod contents;
 pub mod evict;
 mod general;
 mod pane;
+mod running;
 mod slices;
 mod tables;
+#[cfg(test)]
+mod tests;
 pub mod trigger;
 mod verbs;
 mod with_late;

@@ -11,18 +11,18 @@
 //! A record costs one lookup of its key and one access to its slice, whatever the window and slide.
 //! A firing costs a merge for each key of the window, and amortised three more for each key of
 //! a slice that enters. State is, per key and slice, two aggregates, and per key three more; it is
-//! freed when the last window of the slice has fired. Of an [invertible](Aggregate::invertible)
-//! aggregate it is one state per key and slice, and what leaves is subtracted. A record that is late for some of its windows
-//! makes the next firing cost a merge for each key of each slice of the window.
+//! freed when the last window of the slice has fired. A record that is late for some of its windows
+//! makes the next firing cost a merge for each key of each slice of the window. An aggregate that is
+//! [invertible](Aggregate::invertible) has a cheaper rule, [`Running`](super::running::Running).
 
 mod calendar;
 mod open;
 mod places;
 mod stacks;
 
-use self::calendar::Calendar;
-use self::open::Open;
-use self::places::Places;
+pub(super) use self::calendar::Calendar;
+pub(super) use self::open::Open;
+pub(super) use self::places::Places;
 use self::stacks::{Closed, Stacks};
 use super::{Cumulative, Pane, Sliding};
 use crate::aggregate::Aggregate;
@@ -77,7 +77,7 @@ impl<K: Key, V: Value, A: Aggregate<V>> Slices<K, V, A> {
         let number = calendar.slice_of(EventTime::default());
         Self {
             span: calendar.slice(number),
-            stacks: Stacks::new(aggregate.invertible()),
+            stacks: Stacks::default(),
             aggregate,
             calendar,
             places: Places::default(),
@@ -213,8 +213,7 @@ impl<K: Key, V: Value, A: Aggregate<V>> Slices<K, V, A> {
             self.close(number, open);
         }
         let merge = |into: &mut _, from: &_| self.aggregate.merge(into, from);
-        let retract = |from: &mut _, what: &_| self.aggregate.retract(from, what);
-        self.stacks.turn_to(slices, self.places.len(), &self.closed, merge, retract);
+        self.stacks.turn_to(slices, self.places.len(), &self.closed, merge);
         Some(span)
     }
 
@@ -236,8 +235,7 @@ impl<K: Key, V: Value, A: Aggregate<V>> Slices<K, V, A> {
             && number < needed
         {
             // The back may still hold it; it is made anew before the next window.
-            let retract = |from: &mut _, what: &_| self.aggregate.retract(from, what);
-            self.stacks.leave(number, &self.closed, retract);
+            self.stacks.leave(number, &self.closed);
             let (_, mut states) = self.closed.pop_first().expect("it was just seen");
             for (place, _) in states.drain(..) {
                 let open = &self.open;
@@ -359,6 +357,3 @@ impl<K: Key, V: Value, A: Aggregate<V>> Rule<Event<(K, V)>> for Slices<K, V, A> 
         self.next = self.calendar.first_after(watermark);
     }
 }
-
-#[cfg(test)]
-mod tests;

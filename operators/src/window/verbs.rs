@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use super::contents::{Contents, Evicting, Folded, FoldedThen, Reduced, Whole};
 use super::evict::Evict;
+use super::running::Running;
 use super::slices::Slices;
 use super::tables::Tables;
 use super::trigger::{AtWatermark, Trigger};
-use super::{Aligned, Assign, General, Pane, WithLate};
+use super::{Aligned, Assign, General, Pane, Sliding, WithLate};
 use crate::aggregate::Aggregate;
 use crate::event::Event;
 use crate::events::Events;
@@ -146,17 +147,33 @@ impl<'scope, K: Key, V: Value, A: Assign<V>, T: Trigger<V>> Windowed<'scope, K, 
                 let node = self.node("one aggregate per key and open window, until it fires");
                 self.keyed.rule(node, Tables::new(windows, aggregate))
             }
-            Some(Aligned::Sliding(windows)) => {
+            Some(Aligned::Sliding(windows)) => self.sliding(windows, aggregate),
+            Some(Aligned::Cumulative(windows)) if aggregate.invertible() => {
                 let node = self.node(SLICED);
-                match Slices::sliding(windows, aggregate.clone()) {
-                    Some(slices) => self.keyed.rule(node, slices),
-                    None => self.given(Folded(aggregate)),
-                }
+                self.keyed.rule(node, Running::cumulative(windows, aggregate))
             }
             Some(Aligned::Cumulative(windows)) => {
                 let node = self.node(SLICED);
                 self.keyed.rule(node, Slices::cumulative(windows, aggregate))
             }
+            None => self.given(Folded(aggregate)),
+        }
+    }
+
+    fn sliding<G: Aggregate<V>>(
+        self,
+        windows: Sliding,
+        aggregate: G,
+    ) -> Given<'scope, K, V, G::Output> {
+        let node = self.node(SLICED);
+        if aggregate.invertible()
+            && let Some(running) = Running::sliding(windows, aggregate.clone())
+        {
+            return self.keyed.rule(node, running);
+        }
+        match Slices::sliding(windows, aggregate.clone()) {
+            Some(slices) => self.keyed.rule(node, slices),
+            // Windows with gaps between them.
             None => self.given(Folded(aggregate)),
         }
     }

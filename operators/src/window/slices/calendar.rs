@@ -10,7 +10,7 @@ use crate::window::{Cumulative, Sliding};
 
 /// Windows as runs of slices.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Calendar {
+pub(in crate::window) struct Calendar {
     /// Microseconds of a slice.
     width: i64,
     offset: i64,
@@ -27,7 +27,7 @@ enum Kind {
 
 impl Calendar {
     /// None if the windows leave gaps.
-    pub(super) fn sliding(windows: Sliding) -> Option<Self> {
+    pub(in crate::window) fn sliding(windows: Sliding) -> Option<Self> {
         let (size, slide, offset) = windows.micros();
         if slide > size {
             return None;
@@ -37,19 +37,24 @@ impl Calendar {
         Some(Self { width, offset, kind })
     }
 
-    pub(super) fn cumulative(windows: Cumulative) -> Self {
+    pub(in crate::window) fn cumulative(windows: Cumulative) -> Self {
         let (size, step, offset) = windows.micros();
         Self { width: step, offset, kind: Kind::Cumulative { slices: size / step } }
     }
 
+    /// Microseconds of a slice, and where slice 0 begins.
+    pub(in crate::window) fn micros(&self) -> (i64, i64) {
+        (self.width, self.offset)
+    }
+
     /// The slice that holds a moment.
-    pub(super) fn slice_of(&self, at: EventTime) -> i64 {
+    pub(in crate::window) fn slice_of(&self, at: EventTime) -> i64 {
         let since = i128::from(at.micros()) - i128::from(self.offset);
         within(since.div_euclid(i128::from(self.width)))
     }
 
     /// The moments of a slice.
-    pub(super) fn slice(&self, number: i64) -> Span {
+    pub(in crate::window) fn slice(&self, number: i64) -> Span {
         self.span(number, number)
     }
 
@@ -62,7 +67,7 @@ impl Calendar {
     }
 
     /// The slices of a window.
-    pub(super) fn slices(&self, window: i64) -> RangeInclusive<i64> {
+    pub(in crate::window) fn slices(&self, window: i64) -> RangeInclusive<i64> {
         match self.kind {
             Kind::Sliding { slices, step } => {
                 let first = window.saturating_mul(step);
@@ -73,13 +78,13 @@ impl Calendar {
     }
 
     /// The moments of a window.
-    pub(super) fn window(&self, window: i64) -> Span {
+    pub(in crate::window) fn window(&self, window: i64) -> Span {
         let slices = self.slices(window);
         self.span(*slices.start(), *slices.end())
     }
 
     /// The first window that a slice belongs to.
-    pub(super) fn first_window(&self, slice: i64) -> i64 {
+    pub(in crate::window) fn first_window(&self, slice: i64) -> i64 {
         match self.kind {
             Kind::Sliding { slices, step } => {
                 slice.saturating_sub(slices).div_euclid(step).saturating_add(1)
@@ -89,7 +94,7 @@ impl Calendar {
     }
 
     /// The last window that a slice belongs to.
-    pub(super) fn last_window(&self, slice: i64) -> i64 {
+    pub(in crate::window) fn last_window(&self, slice: i64) -> i64 {
         match self.kind {
             Kind::Sliding { step, .. } => slice.div_euclid(step),
             Kind::Cumulative { slices } => slice.div_euclid(slices) * slices + slices - 1,
@@ -97,7 +102,7 @@ impl Calendar {
     }
 
     /// The first window that a watermark does not complete.
-    pub(super) fn first_after(&self, watermark: EventTime) -> i64 {
+    pub(in crate::window) fn first_after(&self, watermark: EventTime) -> i64 {
         let since = i128::from(watermark.micros()) + 1 - i128::from(self.offset);
         // The first slice that is not complete.
         let slice = since.div_euclid(i128::from(self.width));

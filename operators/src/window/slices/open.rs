@@ -3,12 +3,13 @@
 use crate::time::Span;
 
 /// A slice that records are folded into.
-pub(super) struct Open<S> {
-    pub(super) span: Span,
+#[derive(Debug)]
+pub(in crate::window) struct Open<S> {
+    pub(in crate::window) span: Span,
     /// Where each place's state is, plus one.
     at: Vec<u32>,
     /// Places and their states.
-    pub(super) states: Vec<(u32, S)>,
+    pub(in crate::window) states: Vec<(u32, S)>,
 }
 
 impl<S> Default for Open<S> {
@@ -20,7 +21,12 @@ impl<S> Default for Open<S> {
 impl<S> Open<S> {
     /// The state of a place out of `places`.
     #[inline]
-    pub(super) fn state(&mut self, place: u32, places: usize, start: impl FnOnce() -> S) -> &mut S {
+    pub(in crate::window) fn state(
+        &mut self,
+        place: u32,
+        places: usize,
+        start: impl FnOnce() -> S,
+    ) -> &mut S {
         if self.at.len() <= place as usize {
             self.at.resize(places, 0);
         }
@@ -34,19 +40,19 @@ impl<S> Open<S> {
 
     /// Where the state of a place is, plus one; 0 if there is none.
     #[inline]
-    pub(super) fn at(&mut self, place: u32, places: usize) -> u32 {
+    pub(in crate::window) fn at(&mut self, place: u32, places: usize) -> u32 {
         if self.at.len() <= place as usize {
             self.at.resize(places, 0);
         }
         self.at[place as usize]
     }
 
-    pub(super) fn has(&self, place: u32) -> bool {
+    pub(in crate::window) fn has(&self, place: u32) -> bool {
         self.at.get(place as usize).is_some_and(|at| *at != 0)
     }
 
     /// Takes out all states, so that the slice can serve as another one.
-    pub(super) fn empty_into(&mut self, room: Vec<(u32, S)>) -> Vec<(u32, S)> {
+    pub(in crate::window) fn empty_into(&mut self, room: Vec<(u32, S)>) -> Vec<(u32, S)> {
         self.states.iter().for_each(|(place, _)| self.at[*place as usize] = 0);
         std::mem::replace(&mut self.states, room)
     }

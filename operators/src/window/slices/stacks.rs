@@ -4,8 +4,6 @@
 //! its slices the sum from it to the youngest of the front. The front keeps these as changes: what
 //! each place was before the slice was added, so that leaving is undoing. When the front is used up,
 //! the slices of the back are added to it, youngest first.
-//!
-//! If the aggregate is invertible there is no front: what leaves is taken out of the back.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::RangeInclusive;
@@ -20,29 +18,22 @@ pub(super) struct Stacks<S> {
     /// Room that slices left.
     spare: Vec<Vec<Option<S>>>,
     back: Vec<Option<S>>,
-    /// The places with a state in the back, if the back is emptied as a whole.
+    /// The places with a state in the back.
     touched: Vec<u32>,
-    /// How many states of each place are in the back, if they leave it one by one.
-    inside: Option<Vec<u32>>,
-    /// The first slice that has not left.
-    left: i64,
     /// The slices that the stacks hold; the back holds those after the front.
     held: Option<RangeInclusive<i64>>,
     /// Whether a slice of the front has changed, so that the front is wrong.
     stale: bool,
 }
 
-impl<S> Stacks<S> {
-    /// Empty stacks, for an aggregate that is invertible or not.
-    pub(super) fn new(invertible: bool) -> Self {
+impl<S> Default for Stacks<S> {
+    fn default() -> Self {
         Self {
             front: Vec::new(),
             undo: VecDeque::new(),
             spare: Vec::new(),
             back: Vec::new(),
             touched: Vec::new(),
-            inside: invertible.then(Vec::new),
-            left: i64::MIN,
             held: None,
             stale: false,
         }
@@ -72,18 +63,14 @@ impl<S: Clone> Stacks<S> {
         places: usize,
         closed: &Closed<S>,
         merge: impl Fn(&mut S, &S),
-        retract: impl Fn(&mut S, &S),
     ) {
         self.back.resize_with(places, || None);
-        match &mut self.inside {
-            Some(inside) => inside.resize(places, 0),
-            None => self.front.resize_with(places, || None),
-        }
-        self.leave(slices.start().saturating_sub(1), closed, retract);
+        self.front.resize_with(places, || None);
+        self.leave(slices.start().saturating_sub(1), closed);
         let entered = self.held.as_ref().map_or(i64::MIN, |held| held.end().saturating_add(1));
         let back = self.back_from();
         let used_up = self.undo.is_empty() && back.is_some_and(|first| first < *slices.start());
-        if self.inside.is_none() && (self.stale || used_up) {
+        if self.stale || used_up {
             self.refill(&slices, entered, closed, &merge);
         }
         let entering = entered.max(*slices.start())..=*slices.end();
@@ -141,48 +128,25 @@ impl<S: Clone> Stacks<S> {
             Some(sum) => merge(sum, state),
             empty => {
                 *empty = Some(state.clone());
-                if self.inside.is_none() {
-                    self.touched.push(place);
-                }
+                self.touched.push(place);
             }
-        }
-        if let Some(inside) = &mut self.inside {
-            inside[place as usize] += 1;
         }
     }
 
     /// Adds a state to a slice that the stacks hold.
     pub(super) fn amend(&mut self, slice: i64, place: u32, state: &S, merge: impl Fn(&mut S, &S)) {
         let Some(first) = self.back_from() else { return };
-        if self.inside.is_none() && slice < first {
+        if slice < first {
             self.stale = true;
             return;
         }
         let places = self.back.len().max(place as usize + 1);
         self.back.resize_with(places, || None);
-        self.inside.iter_mut().for_each(|it| it.resize(places, 0));
         self.push_back(place, state, &merge);
     }
 
     /// Takes out the slices up to and with one: they leave the window.
-    pub(super) fn leave(&mut self, slice: i64, closed: &Closed<S>, retract: impl Fn(&mut S, &S)) {
-        if let Some(inside) = &mut self.inside {
-            let Some(held) = &self.held else { return };
-            let last = slice.min(*held.end());
-            let first = self.left.max(*held.start());
-            if first <= last {
-                for (place, state) in closed.range(first..=last).flat_map(|(_, states)| states) {
-                    let (place, back) = (*place as usize, &mut self.back);
-                    inside[place] -= 1;
-                    match &mut back[place] {
-                        Some(sum) if inside[place] > 0 => retract(sum, state),
-                        last => *last = None,
-                    }
-                }
-                self.left = last + 1;
-            }
-            return;
-        }
+    pub(super) fn leave(&mut self, slice: i64, closed: &Closed<S>) {
         while self.undo.front().is_some_and(|(number, _)| *number <= slice) {
             let (number, mut before) = self.undo.pop_front().expect("it was just seen");
             let states = closed.get(&number).expect("a slice of the front is not freed");

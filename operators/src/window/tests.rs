@@ -1,16 +1,20 @@
-//! Slices and tables against the general rule, which other tests hold against models.
+//! The rules for the most common windows against the general rule, which other tests hold against models.
 
 use std::fmt::Debug;
 use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::*;
+use super::contents::Folded;
+use super::running::Running;
+use super::slices::Slices;
+use super::tables::Tables;
+use super::{Assign, Cumulative, General, Pane, Sliding, Tumbling};
 use crate::aggregate::{Aggregate, Collect, Count, Sum};
+use crate::event::Event;
+use crate::rule::{Advance, Outbox, Rule, Snapshot};
 use crate::state::{decode, encode};
-use crate::window::contents::Folded;
-use crate::window::tables::Tables;
-use crate::window::{Assign, General, Tumbling};
+use crate::time::EventTime;
 
 type Record = Event<(u8, i64)>;
 
@@ -70,7 +74,10 @@ where
 }
 
 fn histories() -> impl Strategy<Value = History> {
-    let records = prop::collection::vec((0u8..4, -60i64..60), 0..12);
+    // Many keys at once, then few of them: slices change their form.
+    let few = prop::collection::vec((0u8..4, -60i64..60), 0..12);
+    let many = prop::collection::vec((0u8..60, -60i64..60), 0..90);
+    let records = prop_oneof![2 => few, 1 => many];
     let step = prop_oneof![3 => 0i64..12, 1 => 12i64..40, 1 => Just(0)];
     prop::collection::vec((records, step, prop::bool::weighted(0.2)), 1..20)
 }
@@ -101,6 +108,39 @@ fn sums() -> impl Aggregate<i64, Output = (u64, i64)> {
     (Count, Sum::of(|it: &i64| *it))
 }
 
+/// One whose state is more than a few numbers.
+#[derive(Clone)]
+struct Boxed;
+
+impl Aggregate<i64> for Boxed {
+    type State = Vec<i64>;
+    type Output = i64;
+
+    fn start(&self) -> Vec<i64> {
+        vec![0]
+    }
+
+    fn add(&self, state: &mut Vec<i64>, _at: EventTime, record: &i64) {
+        state[0] += record;
+    }
+
+    fn merge(&self, state: &mut Vec<i64>, other: &Vec<i64>) {
+        state[0] += other[0];
+    }
+
+    fn invertible(&self) -> bool {
+        true
+    }
+
+    fn retract(&self, state: &mut Vec<i64>, other: &Vec<i64>) {
+        state[0] -= other[0];
+    }
+
+    fn finish(&self, state: &Vec<i64>) -> i64 {
+        state[0]
+    }
+}
+
 const MICROS: fn(u64) -> Duration = Duration::from_micros;
 
 proptest! {
@@ -113,8 +153,17 @@ proptest! {
         let windows = Sliding::new(MICROS(slide + more), MICROS(slide)).offset(MICROS(offset));
         let ours = run(&history, || Slices::sliding(windows, all()).expect("no gaps"));
         prop_assert_eq!(ours, general(&history, windows, all()));
-        let ours = run(&history, || Slices::sliding(windows, sums()).expect("no gaps"));
+    }
+
+    #[test]
+    fn running_totals_do_what_the_general_rule_does_for_sliding_windows(
+        history in histories(), slide in 1u64..12, more in 0u64..20, offset in 0u64..9,
+    ) {
+        let windows = Sliding::new(MICROS(slide + more), MICROS(slide)).offset(MICROS(offset));
+        let ours = run(&history, || Running::sliding(windows, sums()).expect("no gaps"));
         prop_assert_eq!(ours, general(&history, windows, sums()));
+        let ours = run(&history, || Running::sliding(windows, Boxed).expect("no gaps"));
+        prop_assert_eq!(ours, general(&history, windows, Boxed));
     }
 
     #[test]
@@ -124,8 +173,17 @@ proptest! {
         let windows = Cumulative::new(MICROS(step * steps), MICROS(step)).offset(MICROS(offset));
         let ours = run(&history, || Slices::cumulative(windows, all()));
         prop_assert_eq!(ours, general(&history, windows, all()));
-        let ours = run(&history, || Slices::cumulative(windows, sums()));
+    }
+
+    #[test]
+    fn running_totals_do_what_the_general_rule_does_for_cumulative_windows(
+        history in histories(), step in 1u64..12, steps in 1u64..8, offset in 0u64..9,
+    ) {
+        let windows = Cumulative::new(MICROS(step * steps), MICROS(step)).offset(MICROS(offset));
+        let ours = run(&history, || Running::cumulative(windows, sums()));
         prop_assert_eq!(ours, general(&history, windows, sums()));
+        let ours = run(&history, || Running::cumulative(windows, Boxed));
+        prop_assert_eq!(ours, general(&history, windows, Boxed));
     }
 
     #[test]
