@@ -54,6 +54,7 @@ use crate::key::Group;
 use crate::time::Epoch;
 
 mod form;
+pub mod journal;
 mod memory;
 mod sections;
 
