@@ -38,6 +38,7 @@ const OPERATORS: House = House {
         "event_time",
         "keyed",
         "window",
+        "collection",
     ],
     forbidden: &["std::fs", "std::net", "std::path", "Instant::now", "SystemTime", "tokio"],
 };

@@ -123,6 +123,11 @@ impl<'scope> Flow<'scope> {
         Self { scope, site: Rc::new(site) }
     }
 
+    /// The flow of a site, from its scope.
+    pub(crate) fn of(scope: Scope<'scope, Epoch>, site: Rc<Site>) -> Self {
+        Self { scope, site }
+    }
+
     /// The engine's own scope.
     pub fn scope(&self) -> Scope<'scope, Epoch> {
         self.scope
@@ -135,17 +140,12 @@ impl<'scope> Flow<'scope> {
 
     /// Adds an operator to the plan, fed by the nodes of `inputs`. Its name becomes unique.
     pub fn add<const N: usize>(&self, node: Node, inputs: [(NodeId, Routing); N]) -> NodeId {
-        let mut plan = self.site.plan.borrow_mut();
-        let id = plan.add(node);
-        for (from, routing) in inputs {
-            plan.connect(from, id, routing);
-        }
-        id
+        self.site.add(node, inputs)
     }
 
     /// The unique name of a node: the name under which its state is kept.
     pub fn name_of(&self, node: NodeId) -> String {
-        self.site.plan.borrow().name(node).to_owned()
+        self.site.name_of(node)
     }
 
     /// The counters of a node on this worker.
@@ -209,6 +209,24 @@ impl Progress {
 }
 
 impl Site {
+    pub(crate) fn add<const N: usize>(&self, node: Node, inputs: [(NodeId, Routing); N]) -> NodeId {
+        let mut plan = self.plan.borrow_mut();
+        let id = plan.add(node);
+        for (from, routing) in inputs {
+            plan.connect(from, id, routing);
+        }
+        id
+    }
+
+    /// Leads what one operator gives back to an earlier one.
+    pub(crate) fn lead_back(&self, from: NodeId, to: NodeId) {
+        self.plan.borrow_mut().connect_labelled(from, to, Routing::Local, "again");
+    }
+
+    pub(crate) fn name_of(&self, node: NodeId) -> String {
+        self.plan.borrow().name(node).to_owned()
+    }
+
     /// Whether the end of the input is not the end of time.
     pub(crate) fn stopped(&self) -> bool {
         self.stopped.get()

@@ -53,6 +53,7 @@
 
 pub mod aggregate;
 pub mod batch;
+pub mod collection;
 pub mod count;
 pub mod drive;
 pub mod event;

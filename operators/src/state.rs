@@ -54,6 +54,7 @@ use crate::key::Group;
 use crate::time::Epoch;
 
 mod form;
+pub mod journal;
 mod memory;
 mod sections;
 
@@ -76,6 +77,12 @@ pub trait Keeper {
     /// Every operator that keeps state asks this once, when it is built: that is how a keeper learns
     /// whose state it will be given. `entries` names the type of its entries.
     fn recall(&self, operator: &str, entries: &'static str, groups: Range<Group>) -> Vec<Part>;
+
+    /// Whether anything is ever kept. If not, operators need not hold what they would hold for that
+    /// alone.
+    fn keeps(&self) -> bool {
+        true
+    }
 
     /// Says that what was recalled cannot be used by `operator`, and why: the run must not go on.
     fn refuse(&self, operator: &str, why: String);
@@ -131,6 +138,10 @@ pub enum Owner {
 pub struct Forgetful;
 
 impl Keeper for Forgetful {
+    fn keeps(&self) -> bool {
+        false
+    }
+
     fn due(&self, _completed: &Range<Epoch>) -> bool {
         false
     }
