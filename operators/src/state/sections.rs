@@ -14,28 +14,42 @@ pub(crate) struct Saving {
     groups: Groups,
     /// The sections that were handed over last.
     standing: BTreeSet<u64>,
-    at: u64,
-    made: BTreeMap<u64, Option<ByGroup>>,
+    made: BTreeMap<u64, Option<Vec<Part>>>,
+    /// The section that entries go to.
+    at: Option<u64>,
+    /// Its entries of each group, at its place: a group is looked up for every entry.
+    open: Vec<Vec<u8>>,
 }
-
-type ByGroup = BTreeMap<Group, Vec<u8>>;
 
 impl Saving {
     /// For keys in `groups`, where the keeper has nothing yet.
     pub(crate) fn new(groups: Groups) -> Self {
-        Self { groups, standing: BTreeSet::new(), at: 0, made: BTreeMap::new() }
+        let (standing, made) = (BTreeSet::new(), BTreeMap::new());
+        Self { groups, standing, made, at: None, open: Vec::new() }
     }
 
     /// What was saved since this was asked last, which the keeper has from now on.
     pub(crate) fn take(&mut self) -> Vec<Section> {
+        self.close();
         let made = std::mem::take(&mut self.made);
         self.standing = made.keys().copied().collect();
-        self.at = 0;
-        let parts = |by_group: ByGroup| {
-            let parts = by_group.into_iter();
-            parts.map(|(group, bytes)| Part { owner: Owner::Group(group), bytes }).collect()
+        made.into_iter().map(|(id, parts)| Section { id, parts }).collect()
+    }
+
+    fn begin(&mut self, id: u64) {
+        self.close();
+        self.at = Some(id);
+        self.open.resize_with(self.groups.count().into(), Vec::new);
+    }
+
+    fn close(&mut self) {
+        let Some(id) = self.at.take() else { return };
+        let full = (0..).zip(&mut self.open).filter(|(_, bytes)| !bytes.is_empty());
+        let part = |(group, bytes): (Group, &mut Vec<u8>)| Part {
+            owner: Owner::Group(group),
+            bytes: std::mem::take(bytes),
         };
-        made.into_iter().map(|(id, it)| Section { id, parts: it.map(parts) }).collect()
+        self.made.insert(id, Some(full.map(part).collect()));
     }
 }
 
@@ -49,13 +63,14 @@ impl<S: Serialize> Snapshot<S> for Saving {
     }
 
     fn section(&mut self, id: u64) {
-        self.made.insert(id, Some(ByGroup::new()));
-        self.at = id;
+        self.begin(id);
     }
 
     fn keyed(&mut self, hash: u64, entry: S) {
-        let section = self.made.entry(self.at).or_default().get_or_insert_default();
-        encode_into(section.entry(self.groups.group(hash)).or_default(), &entry);
+        if self.at.is_none() {
+            self.begin(0);
+        }
+        encode_into(&mut self.open[usize::from(self.groups.group(hash))], &entry);
     }
 }
 
