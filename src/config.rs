@@ -34,6 +34,12 @@ use timely::{CommunicationConfig, WorkerConfig};
 use crate::error::{Error, ErrorKind, Result};
 
 mod hosts;
+mod network;
+
+#[cfg(feature = "tls")]
+pub(crate) use network::TlsFiles;
+pub use network::{Network, SECRET_VARIABLE};
+pub(crate) use network::{SHORTEST_HEARTBEAT_MS, Secret};
 
 /// Most key groups there can be.
 const MOST_GROUPS: u32 = 32_768;
@@ -85,6 +91,10 @@ pub struct Settings {
     /// Key groups: the most workers that can ever share the keys
     #[arg(help_heading = HEADING, long, value_name = "N", default_value_t = Groups::DEFAULT.into())]
     pub max_parallelism: u32,
+
+    /// How the processes trust and watch each other
+    #[command(flatten)]
+    pub network: Network,
 
     /// Show the job as a graph (text unless said) and do not run it
     #[arg(help_heading = HEADING, long, value_name = "FORMAT")]
@@ -243,7 +253,7 @@ impl Settings {
     /// [`ErrorKind::Setting`], with the name of the setting that is out of range, contradicts
     /// another, or names a host file that cannot be used.
     pub fn check(&self) -> Result<()> {
-        self.addresses().map(drop)
+        self.network.check(&self.addresses()?)
     }
 
     /// What timely needs to start the workers of this process.
@@ -253,6 +263,7 @@ impl Settings {
     /// As [`check`](Self::check) does.
     pub fn timely(&self) -> Result<timely::Config> {
         let addresses = self.addresses()?;
+        self.network.check(&addresses)?;
         let communication = match (self.processes, self.workers) {
             (1, 1) => CommunicationConfig::Thread,
             (1, workers) => CommunicationConfig::Process(workers),
@@ -267,8 +278,8 @@ impl Settings {
         Ok(timely::Config { communication, worker: WorkerConfig::default() })
     }
 
-    /// The addresses of all processes, once everything has been checked.
-    fn addresses(&self) -> Result<Vec<String>> {
+    /// The addresses of all processes, once the numbers and the host file have been checked.
+    pub(crate) fn addresses(&self) -> Result<Vec<String>> {
         self.check_numbers()?;
         match &self.hostfile {
             Some(file) => hosts::read(file, self.processes),

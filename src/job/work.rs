@@ -36,7 +36,7 @@ pub(super) fn run(
     fate: &Arc<Fate>,
     build: impl Build,
 ) -> Result<()> {
-    let (builders, others) = cluster::connect(settings, &|| fate.stopping())?;
+    let (builders, others) = cluster::connect(name, settings, &|| fate.stopping())?;
     let name = name.to_owned();
     let (settings, metrics, fate) = (settings.clone(), metrics.clone(), Arc::clone(fate));
     let guards =
