@@ -40,6 +40,9 @@ mod shake;
 mod tls;
 mod wire;
 
+#[cfg(unix)]
+pub(crate) use proof::random;
+
 use door::Pair;
 use heart::{Heart, OnLoss};
 use meet::{Patience, meet};

@@ -38,6 +38,8 @@ mod network;
 
 #[cfg(feature = "tls")]
 pub(crate) use network::TlsFiles;
+#[cfg(unix)]
+pub(crate) use network::loopback;
 pub use network::{Network, SECRET_VARIABLE};
 pub(crate) use network::{SHORTEST_HEARTBEAT_MS, Secret};
 

@@ -54,6 +54,7 @@ const TIDEMILL: House = House {
         "cluster",
         "job",
         "observe",
+        "launch",
         "prelude",
     ],
     forbidden: &[],
