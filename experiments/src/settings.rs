@@ -41,6 +41,9 @@ pub struct Settings {
     /// The port of process 0; the others follow.
     #[arg(long, default_value_t = 2101)]
     pub port: u16,
+    /// How Tidemill's processes trust and watch each other.
+    #[command(flatten)]
+    pub network: tidemill::config::Network,
 }
 
 /// How the tables of slices become the table of a window that fires.
@@ -70,7 +73,8 @@ impl Settings {
 
     /// The same for a Tidemill job. Its processes meet at the ports from 2101 on.
     pub fn tidemill(&self) -> tidemill::config::Settings {
-        let settings = tidemill::config::Settings::default().workers(self.workers).quiet();
+        let mut settings = tidemill::config::Settings::default().workers(self.workers).quiet();
+        settings.network = self.network.clone();
         settings.processes(self.processes, self.process)
     }
 
