@@ -35,6 +35,14 @@ use crate::error::{Error, ErrorKind, Result};
 
 mod checkpointing;
 mod hosts;
+mod network;
+
+#[cfg(feature = "tls")]
+pub(crate) use network::TlsFiles;
+#[cfg(unix)]
+pub(crate) use network::loopback;
+pub use network::{Network, SECRET_VARIABLE};
+pub(crate) use network::{SHORTEST_HEARTBEAT_MS, Secret};
 
 pub use checkpointing::{Checkpointing, Restore};
 
@@ -92,6 +100,10 @@ pub struct Settings {
     /// Where and how often the job keeps its state, and what it continues from.
     #[command(flatten)]
     pub checkpoints: Checkpointing,
+
+    /// How the processes trust and watch each other
+    #[command(flatten)]
+    pub network: Network,
 
     /// Show the job as a graph (text unless said) and do not run it
     #[arg(help_heading = HEADING, long, value_name = "FORMAT")]
@@ -265,7 +277,7 @@ impl Settings {
     /// another, or names a host file that cannot be used.
     pub fn check(&self) -> Result<()> {
         self.checkpoints.check()?;
-        self.addresses().map(drop)
+        self.network.check(&self.addresses()?)
     }
 
     /// What timely needs to start the workers of this process.
@@ -275,6 +287,7 @@ impl Settings {
     /// As [`check`](Self::check) does.
     pub fn timely(&self) -> Result<timely::Config> {
         let addresses = self.addresses()?;
+        self.network.check(&addresses)?;
         let communication = match (self.processes, self.workers) {
             (1, 1) => CommunicationConfig::Thread,
             (1, workers) => CommunicationConfig::Process(workers),
@@ -289,8 +302,8 @@ impl Settings {
         Ok(timely::Config { communication, worker: WorkerConfig::default() })
     }
 
-    /// The addresses of all processes, once everything has been checked.
-    fn addresses(&self) -> Result<Vec<String>> {
+    /// The addresses of all processes, once the numbers and the host file have been checked.
+    pub(crate) fn addresses(&self) -> Result<Vec<String>> {
         self.check_numbers()?;
         match &self.hostfile {
             Some(file) => hosts::read(file, self.processes),

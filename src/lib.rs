@@ -53,6 +53,8 @@ pub mod config;
 pub mod connect;
 pub mod error;
 mod job;
+#[cfg(unix)]
+pub mod launch;
 pub mod metrics;
 pub mod prelude;
 

@@ -55,6 +55,7 @@ const TIDEMILL: House = House {
         "cluster",
         "job",
         "observe",
+        "launch",
         "prelude",
     ],
     forbidden: &[],

@@ -52,6 +52,9 @@ pub struct Settings {
     /// The port of process 0; the others follow.
     #[arg(long, default_value_t = 2101)]
     pub port: u16,
+    /// How Tidemill's processes trust and watch each other.
+    #[command(flatten)]
+    pub network: tidemill::config::Network,
 }
 
 /// How the tables of slices become the table of a window that fires.
@@ -83,6 +86,7 @@ impl Settings {
     pub fn tidemill(&self) -> tidemill::config::Settings {
         let settings = tidemill::config::Settings::default().workers(self.workers).quiet();
         let mut settings = settings.processes(self.processes, self.process);
+        settings.network = self.network.clone();
         settings.checkpoints.place = self.checkpoint.clone();
         settings.checkpoints.interval_ms = self.checkpoint_ms;
         settings.checkpoints.restore = self.restore.clone();

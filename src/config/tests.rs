@@ -55,6 +55,11 @@ fn a_host_file_is_read_past_comments_and_spare_lines() {
     let file = folder.path().join("hosts.txt");
     std::fs::write(&file, "# two\r\nnode1:2101\r\n\r\n [::1]:2102 \nspare\n").expect("written");
     let settings = Settings::default().processes(2, 1).hostfile(&file);
+    let refused = settings.check().expect_err("these are other machines").to_string();
+    assert!(refused.contains("node1:2101") && refused.contains("--secret-file"), "{refused}");
+    let secret = folder.path().join("secret");
+    std::fs::write(&secret, "0123456789abcdef").expect("written");
+    let settings = settings.secret_file(secret);
     match settings.timely().expect("valid").communication {
         Cluster { addresses, .. } => assert_eq!(addresses, ["node1:2101", "[::1]:2102"]),
         other => panic!("{other:?}"),
@@ -87,6 +92,9 @@ fn settings_out_of_range_are_refused_by_name() {
         assert!(message.contains(flag) && message.contains("is 0, but must be at least 1"));
     }
     assert!(refusal("--in-flight-mb 0").contains("--in-flight-mb is 0"));
+    assert!(
+        refusal("--heartbeat-ms 99").contains("--heartbeat-ms is 99, but must be at least 100")
+    );
     assert!(refusal("--max-parallelism 0").contains("--max-parallelism is 0"));
     assert!(refusal("--max-parallelism 32769").contains("can be 32768 at most"));
     assert!(parse("--max-parallelism 32768").is_ok());

@@ -1,11 +1,16 @@
-//! Stopping on `Ctrl-C` and `SIGTERM`.
+//! Stopping on `Ctrl-C` and `SIGTERM`, and on the word of the launcher.
+//!
+//! A process that the launcher started has a pipe from it as its standard input. It stops when told to
+//! there, and ends at once when the pipe does: a launcher that was killed leaves nothing behind.
 
 use std::sync::{Arc, Mutex, Once, PoisonError, Weak};
+use std::thread::Builder;
 
 use super::host::Fate;
+use crate::cluster::{LAUNCHED, STOP, orphaned};
 
-/// The jobs that a signal stops.
-static RUNNING: Mutex<Vec<Weak<Fate>>> = Mutex::new(Vec::new());
+/// The jobs that a signal stops, and whether one has told them to.
+static RUNNING: Mutex<Vec<(Weak<Fate>, bool)>> = Mutex::new(Vec::new());
 
 /// While this is held, a signal stops the job; a second one ends the process at once.
 #[derive(Debug)]
@@ -16,21 +21,46 @@ pub(super) fn stops(fate: &Arc<Fate>) -> Stops {
     HANDLER.call_once(|| {
         // A program that has a handler of its own keeps it.
         let _ = ctrlc::try_set_handler(|| {
-            let running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
-            let jobs: Vec<_> = running.iter().filter_map(Weak::upgrade).collect();
-            if jobs.iter().all(|fate| fate.stopping()) {
+            // A job may be stopping because another process of it was told to: that is no reason
+            // to take the first signal for a second one.
+            if !stop_running() {
                 std::process::exit(130);
             }
-            jobs.iter().for_each(|fate| fate.stop());
         });
+        if std::env::var_os(LAUNCHED).is_some() {
+            let _ = Builder::new().name("tidemill:launched".into()).spawn(obey);
+        }
     });
-    RUNNING.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(fate));
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner).push((Arc::downgrade(fate), false));
     Stops
+}
+
+/// Stops the running jobs; says whether there was one that had not been told to before.
+fn stop_running() -> bool {
+    let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut news = false;
+    for (fate, told) in running.iter_mut() {
+        if let Some(fate) = fate.upgrade() {
+            fate.stop();
+            news |= !std::mem::replace(told, true);
+        }
+    }
+    news
+}
+
+/// Does what the launcher says, as long as it lives.
+fn obey() {
+    for line in std::io::stdin().lines().map_while(Result::ok) {
+        if line == STOP {
+            stop_running();
+        }
+    }
+    orphaned()
 }
 
 impl Drop for Stops {
     fn drop(&mut self) {
         let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
-        running.retain(|fate| fate.strong_count() > 0);
+        running.retain(|(fate, _)| fate.strong_count() > 0);
     }
 }

@@ -37,7 +37,7 @@ pub(super) fn run(
 ) -> Result<()> {
     let scribe = shelf.as_ref().map(|it| Scribe::start(it, fate, metrics)).transpose()?;
     let (scribe, writing) = scribe.unzip();
-    let (builders, others) = cluster::connect(settings, &|| fate.stopping())?;
+    let (builders, others) = cluster::connect(name, settings, &|| fate.stopping())?;
     let process = Process {
         name: name.to_owned(),
         settings: settings.clone(),
