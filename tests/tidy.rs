@@ -37,6 +37,7 @@ const OPERATORS: House = House {
         "events",
         "event_time",
         "keyed",
+        "process",
         "window",
     ],
     forbidden: &["std::fs", "std::net", "std::path", "Instant::now", "SystemTime", "tokio"],

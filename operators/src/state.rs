@@ -11,13 +11,15 @@ use std::ops::Range;
 use crate::key::Group;
 use crate::time::Epoch;
 
+pub mod backend;
 mod form;
+pub mod journal;
 mod memory;
 mod sections;
 
 pub use form::{decode, decode_all, encode, encode_into};
 pub use memory::Memory;
-pub(crate) use sections::Saving;
+pub(crate) use sections::{ForEveryone, Saving};
 
 /// Keeps the state of operators and recalls it. One is shared by the operators of a worker.
 pub trait Keeper {
@@ -37,6 +39,12 @@ pub trait Keeper {
 
     /// Says that what was recalled cannot be used by `operator`, and why: the run must not go on.
     fn refuse(&self, operator: &str, why: String);
+
+    /// Whether a part of what was recalled may be dropped, because `operator` has no use for it any
+    /// more: a state, by name, that the program does not declare.
+    fn drops(&self, _operator: &str, _state: &str) -> bool {
+        false
+    }
 
     /// The first epoch that this run is to process: one after the epoch that is recalled.
     fn resume(&self) -> Epoch {

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::{Owner, Part, Section, encode_into};
+use super::{Owner, Part, Section, encode, encode_into};
 use crate::key::{Group, Groups};
 use crate::rule::Snapshot;
+use crate::time::EventTime;
 
 /// The sections of a rule as they are handed over.
 #[derive(Debug)]
@@ -15,10 +16,24 @@ pub(crate) struct Saving {
     /// The sections that were handed over last.
     standing: BTreeSet<u64>,
     at: u64,
-    made: BTreeMap<u64, Option<ByGroup>>,
+    made: BTreeMap<u64, Option<Made>>,
 }
 
-type ByGroup = BTreeMap<Group, Vec<u8>>;
+/// The entries of a section.
+#[derive(Debug, Default)]
+struct Made {
+    groups: BTreeMap<Group, Vec<u8>>,
+    everyone: Vec<u8>,
+}
+
+/// What an operator keeps for every worker.
+#[derive(Serialize, Deserialize)]
+pub(crate) enum ForEveryone {
+    /// Its watermark.
+    Watermark(EventTime),
+    /// Entries of its rule, one after the other.
+    Entries(Vec<u8>),
+}
 
 impl Saving {
     /// For keys in `groups`, where the keeper has nothing yet.
@@ -31,11 +46,20 @@ impl Saving {
         let made = std::mem::take(&mut self.made);
         self.standing = made.keys().copied().collect();
         self.at = 0;
-        let parts = |by_group: ByGroup| {
-            let parts = by_group.into_iter();
-            parts.map(|(group, bytes)| Part { owner: Owner::Group(group), bytes }).collect()
-        };
-        made.into_iter().map(|(id, it)| Section { id, parts: it.map(parts) }).collect()
+        made.into_iter().map(|(id, it)| Section { id, parts: it.map(Made::into_parts) }).collect()
+    }
+}
+
+impl Made {
+    fn into_parts(self) -> Vec<Part> {
+        let groups = self.groups.into_iter();
+        let mut parts: Vec<_> =
+            groups.map(|(group, bytes)| Part { owner: Owner::Group(group), bytes }).collect();
+        if !self.everyone.is_empty() {
+            let bytes = encode(&ForEveryone::Entries(self.everyone));
+            parts.push(Part { owner: Owner::Everyone, bytes });
+        }
+        parts
     }
 }
 
@@ -49,13 +73,18 @@ impl<S: Serialize> Snapshot<S> for Saving {
     }
 
     fn section(&mut self, id: u64) {
-        self.made.insert(id, Some(ByGroup::new()));
+        self.made.insert(id, Some(Made::default()));
         self.at = id;
     }
 
     fn keyed(&mut self, hash: u64, entry: S) {
         let section = self.made.entry(self.at).or_default().get_or_insert_default();
-        encode_into(section.entry(self.groups.group(hash)).or_default(), &entry);
+        encode_into(section.groups.entry(self.groups.group(hash)).or_default(), &entry);
+    }
+
+    fn everyone(&mut self, entry: S) {
+        let section = self.made.entry(self.at).or_default().get_or_insert_default();
+        encode_into(&mut section.everyone, &entry);
     }
 }
 
