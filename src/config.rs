@@ -33,7 +33,10 @@ use timely::{CommunicationConfig, WorkerConfig};
 
 use crate::error::{Error, ErrorKind, Result};
 
+mod checkpointing;
 mod hosts;
+
+pub use checkpointing::{Checkpointing, Restore};
 
 /// Most key groups there can be.
 const MOST_GROUPS: u32 = 32_768;
@@ -85,6 +88,10 @@ pub struct Settings {
     /// Key groups: the most workers that can ever share the keys
     #[arg(help_heading = HEADING, long, value_name = "N", default_value_t = Groups::DEFAULT.into())]
     pub max_parallelism: u32,
+
+    /// Where and how often the job keeps its state, and what it continues from.
+    #[command(flatten)]
+    pub checkpoints: Checkpointing,
 
     /// Show the job as a graph (text unless said) and do not run it
     #[arg(help_heading = HEADING, long, value_name = "FORMAT")]
@@ -214,6 +221,20 @@ impl Settings {
         self
     }
 
+    /// The same settings with checkpoints kept in this place.
+    #[must_use]
+    pub fn checkpoint(mut self, place: impl Into<String>) -> Self {
+        self.checkpoints.place = Some(place.into());
+        self
+    }
+
+    /// The same settings for a job that continues from a checkpoint.
+    #[must_use]
+    pub fn restore(mut self, from: Restore) -> Self {
+        self.checkpoints.restore = Some(from);
+        self
+    }
+
     /// The same settings without a progress bar.
     #[must_use]
     pub fn quiet(mut self) -> Self {
@@ -243,6 +264,7 @@ impl Settings {
     /// [`ErrorKind::Setting`], with the name of the setting that is out of range, contradicts
     /// another, or names a host file that cannot be used.
     pub fn check(&self) -> Result<()> {
+        self.checkpoints.check()?;
         self.addresses().map(drop)
     }
 

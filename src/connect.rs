@@ -329,6 +329,16 @@ pub trait Sink: Send + Sync + 'static {
     /// Opens the writer of one worker out of `peers`.
     fn open(&self, worker: usize, peers: usize) -> Result<Box<dyn Writer<Record = Self::Record>>>;
 
+    /// Opens the writer of one worker out of `peers` of a run that continues an earlier one: it will
+    /// be told with [`commit`](Writer::commit) what that had prepared, before anything is written.
+    fn reopen(
+        &self,
+        worker: usize,
+        peers: usize,
+    ) -> Result<Box<dyn Writer<Record = Self::Record>>> {
+        self.open(worker, peers)
+    }
+
     /// What to call the sink in the job's graph, in errors and in metrics.
     fn name(&self) -> String;
 }

@@ -27,6 +27,8 @@ pub enum ErrorKind {
     Read,
     /// A file, socket or other place outside could not be written.
     Write,
+    /// A write was reported as failed and may have happened.
+    InDoubt,
     /// A record cannot be understood.
     Malformed,
     /// Saved state cannot be used.

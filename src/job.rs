@@ -20,14 +20,18 @@
 
 use std::sync::Arc;
 
+use object_store::ObjectStore;
+
 use crate::cluster;
 use crate::config::{Explain, Settings};
 use crate::error::{Error, ErrorKind, Result};
 use crate::flow::Flow;
 use crate::metrics::{Metrics, Snapshot};
 
+mod checkpoints;
 mod clock;
 mod host;
+mod news;
 mod panics;
 pub(crate) mod progress;
 mod read;
@@ -38,6 +42,7 @@ mod write;
 pub use read::Read;
 pub use write::Write;
 
+use checkpoints::Shelf;
 use host::Fate;
 use progress::{Outcome, Progress, Show};
 
@@ -51,12 +56,13 @@ pub struct Job {
     name: String,
     settings: Settings,
     metrics: Metrics,
+    objects: Option<Arc<dyn ObjectStore>>,
 }
 
 impl Job {
     /// A job with these settings.
     pub fn new(name: impl Into<String>, settings: Settings) -> Self {
-        Self { name: name.into(), settings, metrics: Metrics::new() }
+        Self { name: name.into(), settings, metrics: Metrics::new(), objects: None }
     }
 
     /// A job with the settings that the program was started with.
@@ -73,6 +79,13 @@ impl Job {
         let settings = Settings::from_args(&name);
         settings.check()?;
         Ok(Self::new(name, settings))
+    }
+
+    /// The same job with its checkpoints in an object store that the program has opened, rather than
+    /// at the place that the settings name.
+    #[must_use]
+    pub fn store(self, objects: Arc<dyn ObjectStore>) -> Self {
+        Self { objects: Some(objects), ..self }
     }
 
     /// The counters of the job, which can be read while it runs.
@@ -111,7 +124,10 @@ impl Job {
         let _panics = panics::watch(self.settings.processes > 1);
         let progress =
             Progress::start(&self.name, &self.metrics, Show::on_stderr(self.settings.quiet));
-        let ran = work::run(&self.name, &self.settings, &self.metrics, &fate, build);
+        let shelf = Shelf::open(&self.name, &self.settings, self.objects);
+        let ran = shelf.and_then(|shelf| {
+            work::run(&self.name, &self.settings, &self.metrics, &fate, shelf, build)
+        });
         let failure = fate.take_error().or(ran.err());
         let outcome = match &failure {
             Some(_) => Outcome::Failed,

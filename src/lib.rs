@@ -47,6 +47,7 @@
 
 #![warn(clippy::unwrap_used)]
 
+pub mod checkpoint;
 pub mod cluster;
 pub mod config;
 pub mod connect;

@@ -7,7 +7,7 @@
 //!
 //! A snapshot reads each counter once, under a lock that operators take only while they are built.
 
-use tidemill_operators::count::{Counter, Counters, Counts};
+use tidemill_operators::count::{Counter, Counters, Counts, Gauge};
 use tidemill_operators::plan::Kind;
 use tidemill_operators::time::EventTime;
 
@@ -17,6 +17,20 @@ pub struct Metrics {
     counters: Counters,
     expected_rows: Counter,
     expected_bytes: Counter,
+    checkpoints: Checkpoints,
+}
+
+/// What a process counts of checkpoints.
+#[derive(Clone, Debug, Default)]
+pub struct Checkpoints {
+    /// Checkpoints that this process has committed.
+    pub committed: Counter,
+    /// Attempts to write, commit or clean up that failed; each but the last was tried again.
+    pub failures: Counter,
+    /// The epoch of the latest one.
+    pub epoch: Gauge,
+    /// The bytes it consists of, those it shares with earlier ones counted too.
+    pub bytes: Gauge,
 }
 
 impl Metrics {
@@ -28,6 +42,11 @@ impl Metrics {
     /// Where operators get their counters.
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// Where checkpoints are counted.
+    pub fn checkpoints(&self) -> &Checkpoints {
+        &self.checkpoints
     }
 
     /// Says that the sources will read this many more records.
@@ -49,6 +68,8 @@ impl Metrics {
             bytes_in_flight: 0,
             expected_rows: Some(self.expected_rows.get()).filter(|&it| it > 0),
             expected_bytes: Some(self.expected_bytes.get()).filter(|&it| it > 0),
+            checkpoints: self.checkpoints.committed.get(),
+            checkpoint_failures: self.checkpoints.failures.get(),
         };
         for row in self.counters.rows() {
             let known = snapshot.operators.iter().position(|it| it.name == row.operator);
@@ -115,6 +136,10 @@ pub struct Snapshot {
     pub operators: Vec<Operator>,
     /// The latest epoch that a source is in, if there is one.
     pub epoch: Option<u64>,
+    /// Checkpoints that this process has committed.
+    pub checkpoints: u64,
+    /// Attempts at a checkpoint that failed and were made again.
+    pub checkpoint_failures: u64,
     /// Epochs that the sources have begun and the outputs have not completed.
     pub epochs_in_flight: u64,
     /// Bytes that the sources of all workers have read for these epochs.

@@ -437,7 +437,55 @@ fn settings_that_contradict_each_other_are_refused() {
         refused(sink.open(0, 1), ErrorKind::Setting, &[says]);
     }
     assert!(!Path::new("never").exists());
+}
+
+#[test]
+fn a_single_file_goes_on_where_the_checkpoint_was() {
     let folder = folder();
-    let mut writer = open(&to_csv::<Row>(folder.path().join("one.csv")).single_file());
-    refused(writer.prepare(), ErrorKind::Setting, &["single_file", "one.csv"]);
+    let path = folder.path().join("one.csv");
+    let sink = to_csv::<Row>(&path).single_file().buffer(1);
+    let mut writer = open(&sink);
+    writer.write(&mut rows(0..5)).expect("write");
+    let prepared = writer.prepare().expect("prepare");
+    writer.commit(&prepared).expect("commit");
+    writer.write(&mut rows(5..9)).expect("write");
+    drop(writer);
+    assert!(visible(&folder).is_empty(), "it appears when it is finished");
+
+    // Also from a run that came to its end after the checkpoint.
+    for end in [7, 8] {
+        let mut writer = sink.reopen(0, 1).expect("reopen");
+        writer.commit(&prepared).expect("commit again");
+        writer.write(&mut rows(5..end)).expect("write");
+        writer.close().expect("close");
+        assert_eq!(read::<Row>(&folder), rows(0..end));
+    }
+
+    // On other workers: the file that nobody goes on with is finished.
+    let mut writer = sink.reopen(0, 2).expect("reopen");
+    writer.commit(&prepared).expect("commit again");
+    assert_eq!(read::<Row>(&folder), rows(0..5));
+}
+
+#[test]
+fn parts_from_after_the_checkpoint_are_taken_back() {
+    let folder = folder();
+    let sink = to_csv::<Row>(folder.path());
+    let mut writer = open(&sink);
+    writer.write(&mut rows(0..3)).expect("write");
+    let first = writer.prepare().expect("prepare");
+    writer.commit(&first).expect("commit");
+    writer.write(&mut rows(3..6)).expect("write");
+    let second = writer.prepare().expect("prepare");
+    writer.commit(&second).expect("commit");
+    drop(writer);
+    assert_eq!(read::<Row>(&folder).len(), 6);
+
+    let mut writer = sink.reopen(0, 1).expect("reopen");
+    writer.commit(&first).expect("the checkpoint before is restored");
+    writer.write(&mut rows(3..8)).expect("write");
+    writer.close().expect("close");
+    let mut read = read::<Row>(&folder);
+    read.sort_by_key(|row| row.value);
+    assert_eq!(read, rows(0..8), "each record once");
 }

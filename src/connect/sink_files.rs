@@ -148,7 +148,8 @@ impl<T, F> FileSink<T, F> {
     ///
     /// With several workers each writes one of its own: `rates.csv` becomes `rates-0.csv`,
     /// `rates-1.csv` and so on. A device or named pipe at the path is written to directly, by one
-    /// worker. A single file cannot roll, nor be committed by checkpoints.
+    /// worker. A single file cannot roll. With checkpoints, too, it appears when the job ends, and
+    /// holds each record once then.
     #[must_use]
     pub fn single_file(mut self) -> Self {
         self.single = true;
@@ -211,6 +212,21 @@ impl<T> FileSink<T, CsvOutput> {
 }
 
 impl<T: Send + 'static, F: OutputFormat<T>> FileSink<T, F> {
+    fn open_parts(&self, worker: usize, peers: usize) -> Result<Box<dyn Writer<Record = T>>> {
+        let settings = PartSettings {
+            root: self.path.clone(),
+            names: PartNames::new(&self.name, F::EXTENSION)?,
+            rolling: self.rolling,
+            folder_by: self.folder_by.clone(),
+            existing: self.existing,
+            buffer: self.buffer,
+            open_files: self.open_files,
+            worker,
+            peers,
+        };
+        Ok(Box::new(Guarded::new(PartWriter::open(settings, self.format.clone())?)))
+    }
+
     /// Refuses settings that cannot work, alone or together.
     fn check(&self) -> Result<()> {
         self.format.check()?;
@@ -236,25 +252,24 @@ impl<T: Send + 'static, F: OutputFormat<T>> Sink for FileSink<T, F> {
 
     fn open(&self, worker: usize, peers: usize) -> Result<Box<dyn Writer<Record = T>>> {
         self.check()?;
-        let format = self.format.clone();
         if self.single {
             let path = path_of_worker(&self.path, worker, peers)?;
             let overwrite = self.existing == Existing::Overwrite;
-            let writer = SingleWriter::open(path, format, overwrite, self.buffer)?;
+            let writer = SingleWriter::open(path, self.format.clone(), overwrite, self.buffer)?;
             return Ok(Box::new(Guarded::new(writer)));
         }
-        let settings = PartSettings {
-            root: self.path.clone(),
-            names: PartNames::new(&self.name, F::EXTENSION)?,
-            rolling: self.rolling,
-            folder_by: self.folder_by.clone(),
-            existing: self.existing,
-            buffer: self.buffer,
-            open_files: self.open_files,
-            worker,
-            peers,
-        };
-        Ok(Box::new(Guarded::new(PartWriter::open(settings, format)?)))
+        self.open_parts(worker, peers)
+    }
+
+    fn reopen(&self, worker: usize, peers: usize) -> Result<Box<dyn Writer<Record = T>>> {
+        self.check()?;
+        if self.single {
+            let path = path_of_worker(&self.path, worker, peers)?;
+            let overwrite = self.existing == Existing::Overwrite;
+            let writer = SingleWriter::reopen(path, self.format.clone(), overwrite, self.buffer)?;
+            return Ok(Box::new(Guarded::new(writer)));
+        }
+        self.open_parts(worker, peers)
     }
 
     fn name(&self) -> String {

@@ -27,6 +27,11 @@ impl OutFile {
         Ok(Self { path, file: Some(file), buffer: Vec::new(), spill_at, written: 0 })
     }
 
+    /// Goes on with a file of this length.
+    pub(crate) fn resume(path: PathBuf, spill_at: usize, written: u64) -> Self {
+        Self { path, file: None, buffer: Vec::new(), spill_at, written }
+    }
+
     /// How much the file holds, what is still in memory included.
     pub(crate) fn bytes(&self) -> u64 {
         self.written + self.buffer.len() as u64
@@ -101,6 +106,21 @@ pub(crate) fn sync_file(path: &Path) -> Result<()> {
 /// Makes the names in a folder survive a power failure, where the system has a way to say so.
 pub(crate) fn sync_folder(path: &Path) -> Result<()> {
     if cfg!(unix) { sync_file(path) } else { Ok(()) }
+}
+
+/// Cuts off what a file holds beyond `length`.
+pub(crate) fn cut(path: &Path, length: u64) -> Result<()> {
+    let file = OpenOptions::new().write(true).open(path);
+    let file = file.map_err(|cause| cannot("go on with", path, cause))?;
+    let there = file.metadata().map_err(|cause| cannot("go on with", path, cause))?.len();
+    if there < length {
+        let message = format!(
+            "{} holds {there} bytes, but {length} were committed: put it back if it was replaced",
+            path.display()
+        );
+        return Err(Error::new(ErrorKind::State, message));
+    }
+    file.set_len(length).map_err(|cause| cannot("cut", path, cause))
 }
 
 /// Removes a file; that it is gone already is fine.

@@ -5,12 +5,16 @@
 //! only. Drop without close, as in a crash, leaves hidden files that the next run clears away.
 //!
 //! A prepared transaction is the list of its hidden and visible names below the output folder, so it
-//! can be committed from another process and another working directory.
+//! can be committed from another process and another working directory. It also says which number
+//! the worker's next part has: a run that continues removes the parts from there on, because they
+//! were written, or even committed, after the checkpoint that it continues from.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
 
 use super::Writer;
 use super::roll::Rolling;
@@ -54,6 +58,8 @@ pub(crate) struct PartWriter<T, F> {
     /// Whether earlier output has been looked at.
     claimed: bool,
     transactional: bool,
+    /// The numbers from which on parts of earlier workers are not part of what this run continues.
+    beyond: BTreeMap<usize, u64>,
     /// The number of the next part.
     next: u64,
     /// Counts records, to tell which part was used last.
@@ -64,6 +70,16 @@ pub(crate) struct PartWriter<T, F> {
     resting: BTreeMap<String, Part>,
     /// Parts that are full and still hidden.
     full: Vec<Place>,
+}
+
+/// A transaction.
+#[derive(Debug, Serialize, Deserialize)]
+struct Prepared {
+    worker: usize,
+    /// The number of the worker's next part.
+    next: u64,
+    /// The hidden and the visible names of its parts.
+    names: Vec<(String, String)>,
 }
 
 struct Part {
@@ -84,6 +100,7 @@ impl<T, F: OutputFormat<T>> PartWriter<T, F> {
             format,
             claimed: false,
             transactional: false,
+            beyond: BTreeMap::new(),
             next: 0,
             now: 0,
             open: BTreeMap::new(),
@@ -111,12 +128,13 @@ impl<T, F: OutputFormat<T>> PartWriter<T, F> {
                 &[]
             }
         };
-        for part in &found {
-            if !keep.contains(&part.stage) {
-                remove(&part.path)?;
-            }
+        let beyond =
+            |it: &Found| self.beyond.get(&it.worker).is_some_and(|next| it.number >= *next);
+        let kept = |it: &Found| keep.contains(&it.stage) && !beyond(it);
+        for part in found.iter().filter(|it| !kept(it)) {
+            remove(&part.path)?;
         }
-        let kept = found.iter().filter(|it| it.worker == *worker && keep.contains(&it.stage));
+        let kept = found.iter().filter(|it| it.worker == *worker && kept(it));
         self.next = kept.map(|part| part.number + 1).max().unwrap_or(0);
         self.claimed = true;
         Ok(())
@@ -252,7 +270,8 @@ impl<T: Send, F: OutputFormat<T>> Writer for PartWriter<T, F> {
             names.push((hidden, place.at(Stage::Visible)));
         }
         sync_folders(root, &names)?;
-        postcard::to_stdvec(&names).map_err(|cause| {
+        let (worker, next) = (self.settings.worker, self.next);
+        postcard::to_stdvec(&Prepared { worker, next, names }).map_err(|cause| {
             Error::new(ErrorKind::State, "a transaction cannot be described").because(cause)
         })
     }
@@ -260,7 +279,11 @@ impl<T: Send, F: OutputFormat<T>> Writer for PartWriter<T, F> {
     fn commit(&mut self, prepared: &[u8]) -> Result<()> {
         self.transactional = true;
         let root = &self.settings.root;
-        let names = prepared_names(prepared)?;
+        let Some(Prepared { worker, next, names }) = described(prepared)? else { return Ok(()) };
+        if !self.claimed {
+            let beyond = self.beyond.entry(worker).or_default();
+            *beyond = next.max(*beyond);
+        }
         for (hidden, visible) in &names {
             let (hidden, visible) = (root.join(hidden), root.join(visible));
             match (hidden.exists(), visible.exists()) {
@@ -274,7 +297,7 @@ impl<T: Send, F: OutputFormat<T>> Writer for PartWriter<T, F> {
 
     fn abort(&mut self, prepared: &[u8]) -> Result<()> {
         self.transactional = true;
-        let names = prepared_names(prepared)?;
+        let names = described(prepared)?.map(|it| it.names).unwrap_or_default();
         names.iter().try_for_each(|(hidden, _)| remove(&self.settings.root.join(hidden)))
     }
 
@@ -308,12 +331,12 @@ fn lost(hidden: &Path, visible: &Path) -> Error {
     Error::new(ErrorKind::State, message)
 }
 
-/// The hidden and the visible names of a transaction. No bytes at all are no transaction.
-fn prepared_names(prepared: &[u8]) -> Result<Vec<(String, String)>> {
+/// What describes a transaction. No bytes at all are no transaction.
+fn described(prepared: &[u8]) -> Result<Option<Prepared>> {
     if prepared.is_empty() {
-        return Ok(Vec::new());
+        return Ok(None);
     }
-    postcard::from_bytes(prepared).map_err(|cause| {
+    postcard::from_bytes(prepared).map(Some).map_err(|cause| {
         let message =
             "a prepared transaction of files cannot be understood: was it another sink's?";
         Error::new(ErrorKind::State, message).because(cause)

@@ -1,14 +1,20 @@
 //! The writer of a single file, which appears whole when it is closed.
 //!
-//! Until then it has a hidden name beside its place. What is no ordinary file, such as a device or
-//! a named pipe, is written to directly.
+//! Until then it has a hidden name beside its place. A transaction is a length of it: a run that
+//! continues cuts off what lies beyond, and brings the file back if it had appeared already. What is
+//! no ordinary file, such as a device or a named pipe, is written to directly, and gets the records
+//! since the last checkpoint again after a crash.
 
 use std::ffi::OsString;
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use super::Writer;
-use super::write_file::{OutFile, cannot, make_folder, publish, rename};
+use super::write_file::{
+    OutFile, cannot, cut, make_folder, publish, rename, sync_file, sync_folder,
+};
 use super::write_format::OutputFormat;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -21,7 +27,20 @@ pub(crate) struct SingleWriter<T, F> {
     hidden: Option<PathBuf>,
     overwrite: bool,
     begun: bool,
+    buffer: usize,
+    /// Whether this continues a run, and was not told where to go on.
+    waiting: bool,
     records: PhantomData<fn(T)>,
+}
+
+/// A transaction: everything up to a length.
+#[derive(Debug, Serialize, Deserialize)]
+struct Prepared {
+    /// The name of the file when it is finished.
+    file: String,
+    length: u64,
+    /// Whether the head of the file is written.
+    begun: bool,
 }
 
 impl<T, F: OutputFormat<T>> SingleWriter<T, F> {
@@ -41,13 +60,67 @@ impl<T, F: OutputFormat<T>> SingleWriter<T, F> {
             Ok(there) if !there.is_file() => None,
             _ => Some(hidden_name(&path)?),
         };
-        if let Some(folder) = path.parent().filter(|it| !it.as_os_str().is_empty()) {
+        if let Some(folder) = folder_of(&path) {
             make_folder(folder)?;
         }
         let written = hidden.clone().unwrap_or_else(|| path.clone());
         let file = Some(OutFile::create(written, buffer)?);
         let records = PhantomData;
-        Ok(Self { format, path, file, hidden, overwrite, begun: false, records })
+        let (begun, waiting) = (false, false);
+        Ok(Self { format, path, file, hidden, overwrite, begun, buffer, waiting, records })
+    }
+
+    /// The writer of a run that continues: the file is opened when it is known how far it goes.
+    pub(crate) fn reopen(path: PathBuf, format: F, overwrite: bool, buffer: usize) -> Result<Self> {
+        let hidden = match path.metadata() {
+            Ok(there) if !there.is_file() => {
+                return Self::open(path, format, overwrite, buffer);
+            }
+            _ => Some(hidden_name(&path)?),
+        };
+        let records = PhantomData;
+        let (file, begun, waiting) = (None, false, true);
+        Ok(Self { format, path, file, hidden, overwrite, begun, buffer, waiting, records })
+    }
+
+    /// Brings a file of an earlier run back to the length that was prepared. The file of a writer
+    /// that this run does not have is finished with that.
+    fn resume(&mut self, prepared: &Prepared) -> Result<()> {
+        let path = self.path.with_file_name(&prepared.file);
+        let hidden = hidden_name(&path)?;
+        if !hidden.is_file() && path.is_file() {
+            rename(&path, &hidden)?;
+        }
+        if path != self.path {
+            cut(&hidden, prepared.length)?;
+            return publish(&hidden, &path);
+        }
+        self.waiting = false;
+        if !hidden.is_file() && prepared.length == 0 {
+            self.file = Some(OutFile::create(hidden, self.buffer)?);
+            return Ok(());
+        }
+        cut(&hidden, prepared.length)?;
+        self.file = Some(OutFile::resume(hidden, self.buffer, prepared.length));
+        self.begun = prepared.begun;
+        Ok(())
+    }
+
+    /// Begins the file of a writer that the run before did not have. One that an earlier run had,
+    /// with as many workers as now, is gone on with.
+    fn ready(&mut self) -> Result<()> {
+        let Some(hidden) = self.hidden.clone().filter(|_| std::mem::take(&mut self.waiting)) else {
+            return Ok(());
+        };
+        if self.path.is_file() && !self.overwrite {
+            rename(&self.path, &hidden)?;
+            let length = hidden.metadata().map_err(|cause| cannot("go on with", &hidden, cause))?;
+            self.file = Some(OutFile::resume(hidden, self.buffer, length.len()));
+            self.begun = true;
+        } else {
+            self.file = Some(OutFile::create(hidden, self.buffer)?);
+        }
+        Ok(())
     }
 
     fn file(&mut self) -> Result<&mut OutFile> {
@@ -65,15 +138,15 @@ impl<T, F: OutputFormat<T>> SingleWriter<T, F> {
         self.format = format;
         Ok(())
     }
+}
 
-    fn indivisible<A>(&self) -> Result<A> {
-        let message = format!(
-            "{} cannot be committed step by step: with checkpoints write to a folder, without \
-             `single_file`",
-            self.path.display()
-        );
-        Err(Error::new(ErrorKind::Setting, message))
-    }
+fn folder_of(path: &Path) -> Option<&Path> {
+    path.parent().filter(|it| !it.as_os_str().is_empty())
+}
+
+fn described(cause: postcard::Error) -> Error {
+    let message = "a prepared transaction of a file cannot be understood: was it another sink's?";
+    Error::new(ErrorKind::State, message).because(cause)
 }
 
 fn hidden_name(path: &Path) -> Result<PathBuf> {
@@ -91,6 +164,7 @@ impl<T: Send, F: OutputFormat<T>> Writer for SingleWriter<T, F> {
     type Record = T;
 
     fn write(&mut self, records: &mut Vec<T>) -> Result<()> {
+        self.ready()?;
         if let Some(first) = records.first() {
             self.begin(Some(first))?;
         }
@@ -107,18 +181,36 @@ impl<T: Send, F: OutputFormat<T>> Writer for SingleWriter<T, F> {
     }
 
     fn prepare(&mut self) -> Result<Vec<u8>> {
-        self.indivisible()
+        self.ready()?;
+        let (hidden, begun) = (self.hidden.clone(), self.begun);
+        let file = self.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let Some(open) = &mut self.file else { return Ok(Vec::new()) };
+        open.spill()?;
+        let length = open.bytes();
+        let Some(hidden) = hidden else { return Ok(Vec::new()) };
+        sync_file(&hidden)?;
+        folder_of(&hidden).map_or(Ok(()), sync_folder)?;
+        postcard::to_stdvec(&Prepared { file, length, begun }).map_err(described)
     }
 
-    fn commit(&mut self, _: &[u8]) -> Result<()> {
-        self.indivisible()
+    fn commit(&mut self, prepared: &[u8]) -> Result<()> {
+        if prepared.is_empty() {
+            return Ok(());
+        }
+        let prepared: Prepared = postcard::from_bytes(prepared).map_err(described)?;
+        let own =
+            Path::new(&prepared.file).as_os_str() == self.path.file_name().unwrap_or_default();
+        // What this run prepared itself is where it should be.
+        if own && !self.waiting { Ok(()) } else { self.resume(&prepared) }
     }
 
     fn abort(&mut self, _: &[u8]) -> Result<()> {
-        self.indivisible()
+        // The records stay in the file, as part of the next transaction.
+        Ok(())
     }
 
     fn close(&mut self) -> Result<()> {
+        self.ready()?;
         if self.file.is_none() {
             return Ok(());
         }

@@ -49,6 +49,8 @@ pub(crate) struct EpochClock {
     /// Whether the sources found more than they took at their last poll.
     plenty: Cell<bool>,
     reached: Cell<Epoch>,
+    /// The epochs that were left and have not drained. Their numbers need not follow each other.
+    left: RefCell<VecDeque<Epoch>>,
     /// Bytes read in each epoch that has not drained.
     bytes: RefCell<VecDeque<(Epoch, u64)>>,
     pace: Pace,
@@ -64,6 +66,7 @@ impl EpochClock {
             rows: Cell::new(0),
             plenty: Cell::new(false),
             reached: Cell::new(epoch),
+            left: RefCell::default(),
             bytes: RefCell::default(),
             pace,
         }
@@ -84,7 +87,7 @@ impl EpochClock {
     }
 
     fn in_flight(&self) -> u64 {
-        self.epoch.get().saturating_sub(self.reached.get())
+        self.left.borrow().len() as u64
     }
 
     /// Notes what a source has read in this epoch, and whether there was more.
@@ -104,6 +107,7 @@ impl EpochClock {
     pub(crate) fn tick(&self, reached: Epoch, heard: Epoch, now: Instant) -> Option<(Epoch, bool)> {
         let epoch = self.epoch.get();
         self.reached.set(reached.min(epoch));
+        self.left.borrow_mut().retain(|it| *it >= reached);
         self.bytes.borrow_mut().retain(|(it, _)| *it >= reached);
         self.show();
         let next = if heard > epoch {
@@ -113,6 +117,7 @@ impl EpochClock {
         } else {
             return None;
         };
+        self.left.borrow_mut().extend((epoch >= reached).then_some(epoch));
         self.epoch.set(next);
         self.began.set(now);
         self.rows.set(0);

@@ -9,6 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use timely::scheduling::Activator;
 
+use super::checkpoints::Keeping;
 use super::clock::EpochClock;
 use crate::error::Result;
 use crate::flow::Clock;
@@ -23,21 +24,35 @@ pub(crate) struct Host {
     pub(crate) metrics: Metrics,
     /// Whether the job is only shown, not run: nothing outside is touched.
     pub(crate) shown: bool,
+    /// Where sinks learn what is committed, if the job continues a run or takes checkpoints.
+    pub(crate) keeping: Option<Rc<Keeping>>,
     /// Wakes the sources when there is room again or a new epoch.
     sources: RefCell<Vec<Activator>>,
     writers: RefCell<Vec<JoinHandle<Result<()>>>>,
 }
 
 impl Host {
-    pub(crate) fn new(clock: EpochClock, fate: Arc<Fate>, metrics: Metrics, shown: bool) -> Self {
+    /// The host of a worker whose job runs.
+    pub(crate) fn new(
+        clock: EpochClock,
+        fate: Arc<Fate>,
+        metrics: Metrics,
+        keeping: Option<Rc<Keeping>>,
+    ) -> Self {
         Self {
             clock,
             fate,
             metrics,
-            shown,
+            shown: false,
+            keeping,
             sources: RefCell::default(),
             writers: RefCell::default(),
         }
+    }
+
+    /// The same host for a job that is only shown.
+    pub(crate) fn shown(self) -> Self {
+        Self { shown: true, ..self }
     }
 
     pub(crate) fn add_source(&self, activator: Activator) {

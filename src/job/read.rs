@@ -1,5 +1,7 @@
 //! The operator that reads a source.
 
+use std::collections::HashSet;
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,11 +16,11 @@ use super::host::{Host, host_of};
 use crate::batch::Batch;
 use crate::connect::{Polled, Reader, Source, Wake};
 use crate::count::Counts;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::flow::Flow;
 use crate::partitions::Partitions;
 use crate::plan::{Kind, Node};
-use crate::state::{Keeper, Owner, Part, Section};
+use crate::state::{Keeper, Owner, Part, Section, decode, encode};
 use crate::stream::Stream;
 use crate::time::Epoch;
 
@@ -60,6 +62,7 @@ impl<'scope> Read<'scope> for Flow<'scope> {
             keeper: self.keeper(),
             epoch: self.keeper().resume(),
             worker: scope.index(),
+            lanes: scope.peers(),
             readers: Vec::new(),
             partitions: Rc::clone(&partitions),
             batch: Batch::default(),
@@ -77,6 +80,8 @@ impl<'scope> Read<'scope> for Flow<'scope> {
         host.add_source(scope.activator_for(info.address));
         builder.build(move |mut capabilities| {
             let mut held = capabilities.pop();
+            // A run that continues begins with a later epoch than the engine does.
+            held.iter_mut().for_each(|it| it.downgrade(&intake.epoch));
             move |_frontiers| {
                 let Some(capability) = held.as_mut() else { return };
                 let mut output = output.activate();
@@ -85,6 +90,7 @@ impl<'scope> Read<'scope> for Flow<'scope> {
                     output.session_with_builder(&*capability).give_container(batch);
                 });
                 if !open || intake.host.fate.stopping() {
+                    intake.leave();
                     held = None;
                 }
             }
@@ -109,6 +115,8 @@ fn waking(activator: timely::scheduling::SyncActivator) -> Wake {
 struct Intake<D> {
     name: String,
     worker: usize,
+    /// How many workers there were when the source was cut into partitions.
+    lanes: usize,
     readers: Vec<Turn<D>>,
     partitions: Rc<Partitions>,
     batch: Batch<D>,
@@ -135,7 +143,20 @@ impl<D: 'static> Intake<D> {
     /// Opens this worker's share of the partitions where they were left.
     fn open<S: Source<Record = D>>(&mut self, source: &S, peers: usize, wake: &Wake) -> Result<()> {
         let saved = self.keeper.recall(&self.name, "position", 0..0);
-        let names = source.partitions(peers)?;
+        if let Some(lanes) = saved.iter().find(|it| it.owner == Owner::Everyone) {
+            self.lanes = decode(&lanes.bytes).map_err(|why| {
+                let message = format!("cannot restore {}: {why}", self.name);
+                Error::new(ErrorKind::State, message)
+            })?;
+        }
+        // Partitions that were being read stay, also if the source would not name them today.
+        let mut names = source.partitions(self.lanes)?;
+        names.extend(saved.iter().filter_map(|it| match &it.owner {
+            Owner::Partition(name) => Some(name.clone()),
+            _ => None,
+        }));
+        let mut known = HashSet::new();
+        names.retain(|name| known.insert(name.clone()));
         let mine = |at: &usize| at % peers == self.worker;
         for (_, name) in names.into_iter().enumerate().filter(|(at, _)| mine(at)) {
             let owner = Owner::Partition(name.clone());
@@ -154,17 +175,30 @@ impl<D: 'static> Intake<D> {
         if epoch <= self.epoch {
             return;
         }
-        if self.keeper.due(&(self.epoch..epoch)) {
-            let part = |turn: &Turn<D>| Part {
-                owner: Owner::Partition(turn.name.clone()),
-                bytes: turn.reader.position(),
-            };
-            let parts = self.readers.iter().map(part).collect();
-            let saved = vec![Section { id: 0, parts: Some(parts) }];
-            self.keeper.keep(&self.name, self.worker, self.epoch..epoch, saved);
-        }
+        self.keep(self.epoch..epoch);
         self.epoch = epoch;
         capability.downgrade(&epoch);
+    }
+
+    /// Notes where reading has come to, when no more will be read.
+    fn leave(&mut self) {
+        if !self.host.fate.failed() {
+            self.keep(self.epoch..Epoch::MAX);
+        }
+    }
+
+    fn keep(&self, completed: Range<Epoch>) {
+        if !self.keeper.due(&completed) {
+            return;
+        }
+        let part = |turn: &Turn<D>| Part {
+            owner: Owner::Partition(turn.name.clone()),
+            bytes: turn.reader.position(),
+        };
+        let mut parts: Vec<Part> = self.readers.iter().map(part).collect();
+        parts.push(Part { owner: Owner::Everyone, bytes: encode(&self.lanes) });
+        let saved = vec![Section { id: 0, parts: Some(parts) }];
+        self.keeper.keep(&self.name, self.worker, completed, saved);
     }
 
     /// Gives each partition its turn; says whether any of them is still open.

@@ -1,20 +1,18 @@
 //! The life of the workers of one process: build, step, tick, finish.
 
-use std::cell::Cell;
+use std::cell::OnceCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use timely::WorkerConfig;
-use timely::dataflow::InputHandle;
-use timely::dataflow::channels::pact::Pipeline;
-use timely::dataflow::operators::generic::operator::Operator;
-use timely::dataflow::operators::vec::Broadcast;
 use timely::worker::Worker;
 
+use super::checkpoints::{Checkpoints, Course, Scribe, Shelf};
 use super::clock::{EpochClock, Pacing};
-use super::host::{Fate, Host, WallClock};
+use super::host::{Fate, Host, WallClock, said};
+use super::news::{News, Word};
 use super::{Build, panics, stopped};
 use crate::cluster;
 use crate::config::Settings;
@@ -34,40 +32,32 @@ pub(super) fn run(
     settings: &Settings,
     metrics: &Metrics,
     fate: &Arc<Fate>,
+    shelf: Option<Shelf>,
     build: impl Build,
 ) -> Result<()> {
+    let scribe = shelf.as_ref().map(|it| Scribe::start(it, fate, metrics)).transpose()?;
+    let (scribe, writing) = scribe.unzip();
     let (builders, others) = cluster::connect(settings, &|| fate.stopping())?;
-    let name = name.to_owned();
-    let (settings, metrics, fate) = (settings.clone(), metrics.clone(), Arc::clone(fate));
+    let process = Process {
+        name: name.to_owned(),
+        settings: settings.clone(),
+        metrics: metrics.clone(),
+        fate: Arc::clone(fate),
+        shelf: shelf.zip(scribe),
+        build,
+    };
     let guards =
         timely::execute::execute_from(builders, others, WorkerConfig::default(), move |worker| {
-            let host = host(worker, &settings, &metrics, &fate, false);
-            let worked = catch_unwind(AssertUnwindSafe(|| live(worker, &host, &settings, &build)));
-            match worked {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => fate.fail(error),
-                Err(panic) => fate.fail(panics::error(&*panic)),
-            }
-            if fate.failed() {
-                if settings.processes > 1
-                    && let Some(error) = fate.take_error()
-                {
-                    // The other processes notice; this worker cannot tell them any more.
-                    cluster::leave(&name, &error);
-                }
-                let dropped = catch_unwind(AssertUnwindSafe(|| {
-                    let left = worker.installed_dataflows();
-                    left.into_iter().for_each(|it| worker.drop_dataflow(it));
-                }));
-                drop(dropped);
-            }
-            host.join_writers();
+            process.work(worker);
         });
     let guards = guards.map_err(|error| stopped("cannot start the workers").because(error))?;
     for joined in guards.join() {
         joined.map_err(|error| stopped("a worker ended in a panic").because(error))?;
     }
-    Ok(())
+    // The scribe ends when the workers have, who ask it.
+    writing.map_or(Ok(()), |it| it.join()).map_err(|panic| {
+        stopped("the thread that writes checkpoints panicked").because(said(&*panic))
+    })
 }
 
 /// The plan of a job, from building it once without touching anything outside.
@@ -80,7 +70,9 @@ pub(super) fn plan(
     let made = Arc::new(Mutex::new(None));
     let (settings, metrics, keep) = (settings.clone(), metrics.clone(), Arc::clone(&made));
     timely::execute_directly(move |worker| {
-        let host = host(worker, &settings, &metrics, &Arc::default(), true);
+        let pace = metrics.counters().worker(worker.index());
+        let clock = EpochClock::new(Pacing::of(&settings), 0, Instant::now(), pace);
+        let host = Rc::new(Host::new(clock, Arc::default(), metrics.clone(), None).shown());
         let plan = worker.dataflow::<Epoch, _, _>(|scope| {
             let flow = Flow::within(scope, surroundings(&settings, &host));
             build(&flow).map(|()| flow.plan())
@@ -93,21 +85,10 @@ pub(super) fn plan(
     plan.ok_or_else(|| stopped(format!("cannot build the job {name}")))?
 }
 
-fn host(
-    worker: &Worker,
-    settings: &Settings,
-    metrics: &Metrics,
-    fate: &Arc<Fate>,
-    shown: bool,
-) -> Rc<Host> {
-    let pace = metrics.counters().worker(worker.index());
-    let clock = EpochClock::new(Pacing::of(settings), Forgetful.resume(), Instant::now(), pace);
-    Rc::new(Host::new(clock, Arc::clone(fate), metrics.clone(), shown))
-}
-
 fn surroundings(settings: &Settings, host: &Rc<Host>) -> Surroundings {
+    let keeping = host.keeping.as_ref().map(|it| Rc::clone(it) as Rc<dyn Keeper>);
     Surroundings {
-        keeper: Rc::new(Forgetful),
+        keeper: keeping.unwrap_or_else(|| Rc::new(Forgetful)),
         clock: Rc::new(WallClock),
         max_parallelism: u16::try_from(settings.max_parallelism).expect("checked to fit"),
         counters: host.metrics.counters().clone(),
@@ -115,103 +96,160 @@ fn surroundings(settings: &Settings, host: &Rc<Host>) -> Surroundings {
     }
 }
 
-/// Builds the dataflow on this worker and works until it has ended.
-fn live(
-    worker: &mut Worker,
-    host: &Rc<Host>,
-    settings: &Settings,
-    build: &impl Build,
-) -> Result<()> {
-    let mut news = News::new(worker);
-    let before = worker.next_dataflow_index();
-    panics::name_operators(worker);
-    let built = worker.dataflow::<Epoch, _, _>(|scope| {
-        let flow = Flow::within(scope, surroundings(settings, host));
-        build(&flow).map(|()| flow.progress())
-    });
-    let progress = built?;
-    while worker.installed_dataflows().contains(&before) {
-        if host.fate.failed() {
-            return Ok(());
+/// What the workers of a process share.
+struct Process<B> {
+    name: String,
+    settings: Settings,
+    metrics: Metrics,
+    fate: Arc<Fate>,
+    shelf: Option<(Shelf, Scribe)>,
+    build: B,
+}
+
+impl<B: Build> Process<B> {
+    /// The life of one worker, whatever comes.
+    fn work(&self, worker: &mut Worker) {
+        let host = OnceCell::new();
+        match catch_unwind(AssertUnwindSafe(|| self.live(worker, &host))) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => self.fate.fail(error),
+            Err(panic) => self.fate.fail(panics::error(&*panic)),
         }
-        tick(host, &progress, &mut news);
-        let nap = host.clock.patience(Instant::now()).min(NAP);
-        worker.step_or_park(Some(nap));
-    }
-    news.close();
-    // The others may still need this worker to pass on their news.
-    while worker.has_dataflows() && !host.fate.failed() {
-        worker.step_or_park(Some(NAP));
-    }
-    Ok(())
-}
-
-/// Lets the epoch clock tick if it is time, and tells the others.
-fn tick(host: &Host, progress: &Progress, news: &mut News) {
-    if news.stop.get() {
-        host.fate.stop();
-    }
-    if host.fate.stopping() && !news.stopped {
-        progress.stop();
-        news.stopped = true;
-        news.tell(News::STOP);
-        host.wake_sources();
-    }
-    let room = host.clock.room() > 0;
-    let ticked = host.clock.tick(progress.reached(), news.heard.get(), Instant::now());
-    if let Some((epoch, first)) = ticked {
-        if first {
-            news.tell(epoch);
+        if self.fate.failed() {
+            if self.settings.processes > 1
+                && let Some(error) = self.fate.take_error()
+            {
+                // The other processes notice; this worker cannot tell them any more.
+                cluster::leave(&self.name, &error);
+            }
+            let dropped = catch_unwind(AssertUnwindSafe(|| {
+                let left = worker.installed_dataflows();
+                left.into_iter().for_each(|it| worker.drop_dataflow(it));
+            }));
+            drop(dropped);
         }
-        news.heard.set(news.heard.get().max(epoch));
+        if let Some(host) = host.get() {
+            host.join_writers();
+        }
     }
-    if ticked.is_some() || !room && host.clock.room() > 0 {
-        host.wake_sources();
-    }
-}
 
-/// What the workers of a job tell each other: the epoch they have entered, and that it is to stop.
-struct News {
-    telling: Option<InputHandle<Epoch, timely::container::CapacityContainerBuilder<Vec<Epoch>>>>,
-    round: Epoch,
-    heard: Rc<Cell<Epoch>>,
-    stop: Rc<Cell<bool>>,
-    stopped: bool,
-}
+    /// Builds the dataflow on this worker and works until it has ended.
+    fn live(&self, worker: &mut Worker, host: &OnceCell<Rc<Host>>) -> Result<()> {
+        let mut news = News::new(worker);
+        let course = self.begin(worker, &mut news)?;
+        let keeping = course.as_ref().map(|it| Rc::clone(&it.keeping));
+        let from = keeping.as_ref().map_or(0, |it| it.resume());
+        let pace = self.metrics.counters().worker(worker.index());
+        let clock = EpochClock::new(Pacing::of(&self.settings), from, Instant::now(), pace);
+        let fate = Arc::clone(&self.fate);
+        let host =
+            host.get_or_init(|| Rc::new(Host::new(clock, fate, self.metrics.clone(), keeping)));
 
-impl News {
-    /// Told instead of an epoch.
-    const STOP: Epoch = Epoch::MAX;
-
-    fn new(worker: &mut Worker) -> Self {
-        let mut telling = InputHandle::new();
-        let (heard, stop) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(false)));
-        let (hear, told_to_stop) = (Rc::clone(&heard), Rc::clone(&stop));
-        worker.dataflow_named("news", |scope| {
-            let told = telling.to_stream(scope).container::<Vec<Epoch>>();
-            told.broadcast().sink(Pipeline, "hear", move |(input, _frontier)| {
-                input.for_each(|_capability, told| {
-                    for news in told.drain(..) {
-                        match news {
-                            Self::STOP => told_to_stop.set(true),
-                            epoch => hear.set(hear.get().max(epoch)),
-                        }
-                    }
-                });
-            });
+        let main = worker.next_dataflow_index();
+        panics::name_operators(worker);
+        let progress = worker.dataflow::<Epoch, _, _>(|scope| {
+            let flow = Flow::within(scope, surroundings(&self.settings, host));
+            (self.build)(&flow).map(|()| flow.progress())
+        })?;
+        if let Some(course) = &course {
+            course.keeping.check(&self.settings.checkpoints)?;
+        }
+        let checkpoints = course.zip(self.shelf.as_ref()).map(|(course, (_, scribe))| {
+            Checkpoints::new(worker, &course, scribe.clone(), news.waker(worker))
         });
-        Self { telling: Some(telling), round: 0, heard, stop, stopped: false }
+        let host = Rc::clone(host);
+        let mut life = Life { host, progress, news, heard: from, stopped: false, checkpoints };
+        while worker.installed_dataflows().contains(&main) || !life.kept() {
+            if self.fate.failed() {
+                return Ok(());
+            }
+            life.tick();
+            worker.step_or_park(Some(life.nap()));
+        }
+        life.news.close();
+        // The others may still need this worker to pass on their news.
+        while worker.has_dataflows() && !self.fate.failed() {
+            worker.step_or_park(Some(NAP));
+        }
+        Ok(())
     }
 
-    fn tell(&mut self, news: Epoch) {
-        if let Some(telling) = &mut self.telling {
-            telling.send(news);
-            self.round += 1;
-            telling.advance_to(self.round);
+    /// Learns what the run continues from: the first worker chooses.
+    fn begin(&self, worker: &mut Worker, news: &mut News) -> Result<Option<Course>> {
+        let Some((shelf, _)) = &self.shelf else { return Ok(None) };
+        if worker.index() == 0 {
+            news.tell_all(&Word::Continue(shelf.choose()?.map(Box::new)));
+        }
+        loop {
+            if let Some(chosen) = news.chosen() {
+                return Ok(Some(shelf.course(chosen.map(|it| *it))));
+            }
+            if self.fate.failed() {
+                return Err(stopped("another worker of this process could not begin"));
+            }
+            worker.step_or_park(Some(NAP));
         }
     }
+}
 
-    fn close(&mut self) {
-        self.telling = None;
+/// What a worker looks after while the dataflow runs.
+struct Life {
+    host: Rc<Host>,
+    progress: Progress,
+    news: News,
+    /// The furthest epoch of any worker.
+    heard: Epoch,
+    /// Whether the others were told that the job is to stop.
+    stopped: bool,
+    checkpoints: Option<Checkpoints>,
+}
+
+impl Life {
+    /// Whether no checkpoint is to come any more.
+    fn kept(&self) -> bool {
+        self.checkpoints.as_ref().is_none_or(Checkpoints::over)
+    }
+
+    /// How long the worker may sleep if nothing happens.
+    fn nap(&self) -> Duration {
+        let now = Instant::now();
+        let checkpoints = self.checkpoints.as_ref().map(|it| it.patience(now));
+        self.host.clock.patience(now).min(checkpoints.unwrap_or(NAP)).min(NAP)
+    }
+
+    /// Hears the news, lets the epoch clock tick if it is time, and tells the others.
+    fn tick(&mut self) {
+        let Self { host, news, .. } = self;
+        while let Some(word) = news.hear() {
+            match word {
+                Word::Epoch(epoch) => self.heard = self.heard.max(epoch),
+                Word::Stop => host.fate.stop(),
+                other => {
+                    if let Some(checkpoints) = &mut self.checkpoints {
+                        checkpoints.hear(other);
+                    }
+                }
+            }
+        }
+        if host.fate.stopping() && !self.stopped {
+            self.progress.stop();
+            self.stopped = true;
+            news.tell_all(&Word::Stop);
+            host.wake_sources();
+        }
+        let room = host.clock.room() > 0;
+        let ticked = host.clock.tick(self.progress.reached(), self.heard, Instant::now());
+        if let Some((epoch, first)) = ticked {
+            if first {
+                news.tell_all(&Word::Epoch(epoch));
+            }
+            self.heard = self.heard.max(epoch);
+        }
+        if ticked.is_some() || !room && host.clock.room() > 0 {
+            host.wake_sources();
+        }
+        if let Some(checkpoints) = &mut self.checkpoints {
+            checkpoints.work(self.heard, host.fate.stopping(), news);
+        }
     }
 }

@@ -97,6 +97,14 @@ impl Running {
         assert!(Command::new("sh").args(["-c", &kill]).status().expect("a shell").success());
     }
 
+    /// Kills the process, and says whether it was still running.
+    pub(crate) fn kill(mut self) -> bool {
+        let running = self.child.try_wait().expect("a child can be waited for").is_none();
+        self.child.kill().expect("a child can be killed");
+        self.child.wait().expect("a child can be waited for");
+        running
+    }
+
     /// Waits for the end.
     pub(crate) fn wait(mut self) -> Ended {
         let began = Instant::now();

@@ -9,7 +9,7 @@
 //! tables are drained, nothing else is looked at. State is one aggregate per key and open window,
 //! freed when the window fires.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
@@ -37,6 +37,10 @@ pub(crate) struct Tables<K, V, A: Aggregate<V>> {
     other: (Span, Table<K, A::State>),
     /// The further open windows, by their last moment.
     open: BTreeMap<EventTime, (Span, Table<K, A::State>)>,
+    /// The last moments of the windows whose tables did not change since they were saved.
+    saved: BTreeSet<EventTime>,
+    /// Whether a record has come since the last save: the tables at hand may have changed.
+    touched: bool,
     firing: Option<(Span, IntoIter<K, A::State>)>,
     /// Keys in the last window that fired: room to make in the next.
     expected: usize,
@@ -52,10 +56,31 @@ impl<K: Key, V: Value, A: Aggregate<V>> Tables<K, V, A> {
             aggregate,
             table: Table::default(),
             open: BTreeMap::new(),
+            saved: BTreeSet::new(),
+            touched: false,
             firing: None,
             expected: 0,
             watermark: EventTime::MIN,
         }
+    }
+
+    #[inline]
+    fn fold(
+        &mut self,
+        record: Event<(K, V)>,
+        out: &mut Outbox<Event<Pane<K, A::Output>>, Event<(K, V)>>,
+    ) {
+        let at = record.at;
+        if !self.span.contains(at) {
+            self.turn_to(at);
+        }
+        if self.span.last() <= self.watermark {
+            out.side.push(record);
+            return;
+        }
+        let (key, value) = record.value;
+        let start = || self.aggregate.start();
+        self.aggregate.add(self.table.entry(key).or_insert_with(start), at, &value);
     }
 
     /// Makes the window of the moment `at` the one at hand.
@@ -71,12 +96,14 @@ impl<K: Key, V: Value, A: Aggregate<V>> Tables<K, V, A> {
     #[cold]
     fn open_at(&mut self, at: EventTime) {
         let span = self.windows.window_of(at);
+        self.saved.remove(&span.last());
         let table = match self.open.remove(&span.last()) {
             Some((_, table)) => table,
             None => Table::with_capacity_and_hasher(self.expected, FixedState::default()),
         };
         let last = std::mem::replace(&mut self.span, span);
         let table = std::mem::replace(&mut self.table, table);
+        self.saved.remove(&last.last());
         self.put_aside(last, table);
     }
 
@@ -97,7 +124,11 @@ impl<K: Key, V: Value, A: Aggregate<V>> Tables<K, V, A> {
             self.put_aside(self.other.0, table);
         }
         let entry = self.open.first_entry()?;
-        (*entry.key() <= self.watermark).then(|| entry.remove())
+        if *entry.key() > self.watermark {
+            return None;
+        }
+        self.saved.remove(entry.key());
+        Some(entry.remove())
     }
 }
 
@@ -106,19 +137,20 @@ impl<K: Key, V: Value, A: Aggregate<V>> Rule<Event<(K, V)>> for Tables<K, V, A> 
     type Side = Event<(K, V)>;
     type Saved = (EventTime, K, A::State);
 
-    #[inline]
     fn accept(&mut self, record: Event<(K, V)>, out: &mut Outbox<Self::Output, Self::Side>) {
-        let at = record.at;
-        if !self.span.contains(at) {
-            self.turn_to(at);
+        self.touched = true;
+        self.fold(record, out);
+    }
+
+    fn accept_all(
+        &mut self,
+        records: &mut Vec<Event<(K, V)>>,
+        out: &mut Outbox<Self::Output, Self::Side>,
+    ) {
+        self.touched = true;
+        for record in records.drain(..) {
+            self.fold(record, out);
         }
-        if self.span.last() <= self.watermark {
-            out.side.push(record);
-            return;
-        }
-        let (key, value) = record.value;
-        let start = || self.aggregate.start();
-        self.aggregate.add(self.table.entry(key).or_insert_with(start), at, &value);
     }
 
     fn advance(
@@ -149,9 +181,18 @@ impl<K: Key, V: Value, A: Aggregate<V>> Rule<Event<(K, V)>> for Tables<K, V, A> 
     }
 
     fn save(&mut self, to: &mut dyn Snapshot<Self::Saved>) {
+        if std::mem::take(&mut self.touched) {
+            self.saved.remove(&self.span.last());
+            self.saved.remove(&self.other.0.last());
+        }
         let at_hand = [(&self.span, &self.table), (&self.other.0, &self.other.1)];
         let open = self.open.values().map(|(span, table)| (span, table));
-        for (span, table) in open.chain(at_hand) {
+        for (span, table) in open.chain(at_hand).filter(|(_, table)| !table.is_empty()) {
+            let section = span.start().micros().cast_unsigned();
+            if !self.saved.insert(span.last()) && to.unchanged(section) {
+                continue;
+            }
+            to.section(section);
             for (key, state) in table {
                 to.keyed(hash(key), (span.start(), key.clone(), state.clone()));
             }

@@ -1,0 +1,99 @@
+//! Jobs of several processes, any of which is killed at any moment: what they have committed is
+//! what an undisturbed run on one worker writes. Each test runs this file again as the processes.
+
+#![cfg(unix)]
+
+mod child;
+mod survive;
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tidemill::connect::Random;
+
+use child::{Running, start};
+use survive::{Scene, assert_same, scenes};
+
+/// What a child does. Without the environment of one, this is a test that does nothing.
+#[test]
+fn scenario() {
+    survive::play(|name, flow, folder| match name {
+        "windows" => scenes::windows(flow, folder),
+        unknown => panic!("there is no scenario {unknown}"),
+    });
+}
+
+/// A host file for so many processes on ports that nobody else uses.
+fn hosts(path: &Path, processes: usize) {
+    let free = |_| TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let listeners: Vec<TcpListener> = (0..processes).map(free).collect();
+    let line = |it: &TcpListener| format!("{}\n", it.local_addr().expect("it is bound"));
+    fs::write(path, listeners.iter().map(line).collect::<String>()).expect("written");
+}
+
+/// A job that is started again and again, with another number of processes each time.
+struct Cluster<'a> {
+    scene: &'a Scene,
+    output: PathBuf,
+    random: Random,
+    begun: bool,
+}
+
+impl Cluster<'_> {
+    fn start(&mut self, processes: usize, workers: usize) -> Vec<Running> {
+        let file = self.output.with_extension("hosts");
+        hosts(&file, processes);
+        let restore = if self.begun { "--restore latest" } else { "" };
+        self.begun = true;
+        let command = |index| {
+            let arguments = format!(
+                "-n {processes} -p {index} -h {} -w {workers} --checkpoint {{place}} \
+                 --checkpoint-ms 40 {restore}",
+                file.display()
+            );
+            self.scene.command(&self.output, &arguments)
+        };
+        (0..processes).map(|index| start(&mut command(index))).collect()
+    }
+
+    /// Kills one of the processes after a while; says whether it was still running. The others
+    /// end by themselves.
+    fn kill_one(&mut self, mut running: Vec<Running>) -> bool {
+        std::thread::sleep(Duration::from_millis(self.random.below(600)));
+        let victim = self.random.below(running.len() as u64) as usize;
+        let killed = running.swap_remove(victim).kill();
+        for other in running {
+            let ended = other.wait();
+            assert!(killed || ended.status.success(), "{ended:?}");
+        }
+        killed
+    }
+}
+
+/// Kills a process of the scene so many times, then lets it come to its end.
+fn survives(name: &'static str, seed: u64, kills: usize) {
+    let scene = Scene::new(name);
+    let whole = scene.undisturbed();
+    let output = scene.at("cluster");
+    let random = Random::new(seed);
+    let mut cluster = Cluster { scene: &scene, output: output.clone(), random, begun: false };
+    let shapes = [(2, 1), (2, 2), (3, 1), (1, 4)];
+    let mut killed = 0;
+    for attempt in 0..kills {
+        let (processes, workers) = shapes[attempt % shapes.len()];
+        let running = cluster.start(processes, workers);
+        killed += usize::from(cluster.kill_one(running));
+    }
+    for process in cluster.start(2, 1) {
+        process.wait().well();
+    }
+    assert!(killed > kills / 2, "of {kills} kills {killed} were in time");
+    assert_same(&output, &whole, &format!("seed {seed}"));
+}
+
+#[test]
+fn windows_survive_kills() {
+    survives("windows", 1, 12);
+}
