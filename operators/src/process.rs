@@ -57,6 +57,13 @@
 //!     fn new(states: &mut States) -> Self {
 //!         Self { edits: states.value("edits"), end: states.value("end") }
 //!     }
+//!
+//!     fn close(&self, end: EventTime, context: &mut Context<'_, String, (String, u32)>) {
+//!         context.state(&self.end).clear();
+//!         if let Some(edits) = context.state(&self.edits).take() {
+//!             context.emit_at(end, (context.key().clone(), edits));
+//!         }
+//!     }
 //! }
 //!
 //! impl Process for Sittings {
@@ -66,28 +73,28 @@
 //!     type Side = Infallible;
 //!
 //!     fn on_record(&self, (): (), context: &mut Context<'_, String, (String, u32)>) {
+//!         // Timers fire between epochs: within one, a record may be beyond the end.
+//!         if let Some(end) = context.state(&self.end).copied() {
+//!             context.delete_event_timer(end);
+//!             if end <= context.time() {
+//!                 self.close(end, context);
+//!             }
+//!         }
 //!         *context.state(&self.edits).or_default() += 1;
 //!         let end = context.time().saturating_add(minutes(30));
-//!         let earlier = context.state(&self.end).copied();
-//!         if earlier.is_none_or(|it| it < end) {
-//!             earlier.map(|it| context.delete_event_timer(it));
-//!             context.set_event_timer(end);
-//!             context.state(&self.end).set(end);
-//!         }
+//!         context.state(&self.end).set(end);
+//!         context.set_event_timer(end);
 //!     }
 //!
-//!     fn on_event_timer(&self, _: EventTime, context: &mut Context<'_, String, (String, u32)>) {
-//!         context.state(&self.end).clear();
-//!         if let Some(edits) = context.state(&self.edits).take() {
-//!             context.emit((context.key().clone(), edits));
-//!         }
+//!     fn on_event_timer(&self, end: EventTime, context: &mut Context<'_, String, (String, u32)>) {
+//!         self.close(end, context);
 //!     }
 //! }
 //!
 //! let edits = [("ann", 0), ("bob", 5), ("ann", 20), ("ann", 60)];
 //! let sittings = timely::example(move |scope| {
 //!     Stream::from_inner(&Flow::new(scope), edits.to_stream(scope))
-//!         .event_time(|it| EventTime::from_secs(60 * it.1), Disorder::up_to(minutes(5)))
+//!         .event_time(|it| EventTime::from_secs(60 * it.1), Disorder::ascending())
 //!         .key_value(|(user, _)| (user.to_owned(), ()))
 //!         .process(Sittings::new)
 //!         .values()
@@ -104,9 +111,8 @@ use std::rc::Rc;
 
 use crate::event::Event;
 use crate::events::Events;
-use crate::flow::{Clock, Flow};
+use crate::flow::Clock;
 use crate::keyed::{Key, Keyed, Value};
-use crate::plan::Node;
 use crate::rule::{Advance, Outbox, Rule, Snapshot};
 use crate::state::backend::Spill;
 use crate::stream::Stream;
@@ -204,17 +210,12 @@ impl<'scope, K: Key, V: Value> Keyed<'scope, K, V> {
     where
         F: Process<Key = K, Record = V>,
     {
-        let rule = |flow: &Flow<'scope>, node| {
-            Processing::new(flow.clock(), function).spilling(flow.spill(node))
-        };
-        self.rule_of(node("process"), rule)
+        let mut states = States::new();
+        let function = function(&mut states);
+        self.rule_of(states.node(), |flow, node| {
+            Processing::with(states, function, flow.clock()).spilling(flow.spill(node))
+        })
     }
-}
-
-/// An operator that runs a process function.
-fn node(name: &str) -> Node {
-    Node::operator(name)
-        .state("per key, until its states are cleared or expire and no timer is set")
 }
 
 /// The rule that runs a process function over the keys of one worker.
@@ -238,6 +239,10 @@ impl<F: Process> Processing<F> {
     pub fn new(clock: Rc<dyn Clock>, function: impl FnOnce(&mut States) -> F) -> Self {
         let mut states = States::new();
         let function = function(&mut states);
+        Self::with(states, function, clock)
+    }
+
+    fn with(states: States, function: F, clock: Rc<dyn Clock>) -> Self {
         Self { function, engine: Engine::new(states, clock) }
     }
 

@@ -40,10 +40,10 @@ pub trait Keeper {
     /// Says that what was recalled cannot be used by `operator`, and why: the run must not go on.
     fn refuse(&self, operator: &str, why: String);
 
-    /// Whether a part of what was recalled may be dropped, because `operator` has no use for it any
-    /// more: a state, by name, that the program does not declare.
-    fn drops(&self, _operator: &str, _state: &str) -> bool {
-        false
+    /// Says that `operator` has no use any more for a part of what was recalled, a state that the
+    /// program does not declare, and has dropped it. Unless that is allowed, the run must not go on.
+    fn dropped(&self, operator: &str, state: &str) {
+        self.refuse(operator, format!("it has no state named `{state}` any more"));
     }
 
     /// The first epoch that this run is to process: one after the epoch that is recalled.

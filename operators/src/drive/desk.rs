@@ -276,8 +276,6 @@ fn restore<D, R: Rule<D>>(
     for part in parts.iter().filter(|part| matches!(part.owner, Owner::Group(_))) {
         decode_all(&part.bytes, |entry| rule.restore(entry))?;
     }
-    match rule.restored()?.into_iter().find(|state| !site.keeper.drops(name, state)) {
-        Some(state) => Err(format!("it has no state named `{state}` any more")),
-        None => Ok(()),
-    }
+    rule.restored()?.iter().for_each(|state| site.keeper.dropped(name, state));
+    Ok(())
 }

@@ -10,7 +10,7 @@ use timely::dataflow::channels::pact::Pipeline;
 
 use super::contents::Bytes;
 use super::engine::{Engine, Entry, Fire};
-use super::{Context, Processed, States, Stored, node};
+use super::{Context, Processed, States, Stored};
 use crate::batch::by_key;
 use crate::drive::drive_two;
 use crate::event::Event;
@@ -212,11 +212,14 @@ impl<'scope, K: Key, V: Value, B: Value> WithBroadcast<'scope, K, V, B> {
     {
         let (keyed, broadcast) = (self.keyed.events, self.broadcast.stream);
         let flow = keyed.flow().clone();
-        let routes = [Routing::ByKey(String::new()), Routing::Local];
-        let [by, local] = routes;
-        let node = flow.add(node("process"), [(keyed.stream.node, by), (broadcast.node, local)]);
+        let routes =
+            [(keyed.stream.node, Routing::ByKey(String::new())), (broadcast.node, Routing::Local)];
+        let mut states = States::new();
+        let function = function(&mut states);
+        let node = flow.add(states.node(), routes);
         let pact = by_key(flow.site().groups, |event: &Event<(K, V)>| hash(&event.value.0));
-        let rule = BroadcastProcessing::new(flow.clock(), function).spilling(flow.spill(node));
+        let rule =
+            BroadcastProcessing::with(states, function, flow.clock()).spilling(flow.spill(node));
         let (left, right) = ((keyed.stream.inner, pact), (broadcast.inner, Pipeline));
         let (main, side) = drive_two(&flow, node, left, right, keyed.marks.clone(), rule);
         let side = Stream { flow: flow.clone(), inner: side, node, partitions: None };
@@ -265,9 +268,13 @@ impl<F: BroadcastProcess> BroadcastProcessing<F> {
     /// If two states have one name.
     pub fn new(clock: Rc<dyn Clock>, function: impl FnOnce(&mut States) -> F) -> Self {
         let mut states = States::new();
-        let function = Sharing { function: function(&mut states), shared: F::Shared::default() };
+        let function = function(&mut states);
+        Self::with(states, function, clock)
+    }
+
+    fn with(states: States, function: F, clock: Rc<dyn Clock>) -> Self {
         Self {
-            function,
+            function: Sharing { function, shared: F::Shared::default() },
             engine: Engine::new(states, clock),
             changed: false,
             told: Vec::new(),

@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::cell::{Cell, Decode};
+use crate::plan::Node;
 use crate::time::EventTime;
 
 /// What state can hold: anything that can be saved.
@@ -97,6 +98,7 @@ pub(crate) struct Slot {
 /// [`aggregating`](Self::aggregating).
 #[derive(Default)]
 pub struct States {
+    name: Option<String>,
     pub(crate) declared: Vec<Declared>,
     expiry: Option<Expiry>,
 }
@@ -111,6 +113,21 @@ impl States {
     /// No states yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Names the operator that runs the function: in plans and counters, and for what is saved.
+    ///
+    /// It is `process` otherwise. A name that is taken gets an ending; so a function whose state is
+    /// to be found again after the program has changed should have a name of its own.
+    pub fn name(&mut self, name: impl Into<String>) {
+        self.name = Some(name.into());
+    }
+
+    /// The operator that runs the function.
+    pub(crate) fn node(&self) -> Node {
+        let name = self.name.as_deref().unwrap_or("process");
+        let freed = "per key, until its states are cleared or expire and no timer is set";
+        Node::operator(name).state(freed)
     }
 
     /// Gives a time to live to the state that is declared next:

@@ -5,7 +5,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use super::engine::{Engine, Entry, Fire};
-use super::{Context, Processed, States, node};
+use super::{Context, Processed, States};
 use crate::batch::by_key;
 use crate::drive::drive_two;
 use crate::event::Event;
@@ -171,12 +171,14 @@ impl<'scope, K: Key, L: Value, R: Value> Connected<'scope, K, L, R> {
         let flow = left.flow().clone();
         let route = || Routing::ByKey(String::new());
         let inputs = [(left.stream.node, route()), (right.stream.node, route())];
-        let node = flow.add(node("process"), inputs);
+        let mut states = States::new();
+        let function = function(&mut states);
+        let node = flow.add(states.node(), inputs);
         let groups = flow.site().groups;
         let lefts = by_key(groups, |event: &Event<(K, L)>| hash(&event.value.0));
         let rights = by_key(groups, |event: &Event<(K, R)>| hash(&event.value.0));
         let marks = left.marks.beside(right.marks);
-        let rule = CoProcessing::new(flow.clock(), function).spilling(flow.spill(node));
+        let rule = CoProcessing::with(states, function, flow.clock()).spilling(flow.spill(node));
         let (left, right) = ((left.stream.inner, lefts), (right.stream.inner, rights));
         let (main, side) = drive_two(&flow, node, left, right, marks.clone(), rule);
         let side = Stream { flow: flow.clone(), inner: side, node, partitions: None };
@@ -205,8 +207,12 @@ impl<F: CoProcess> CoProcessing<F> {
     /// If two states have one name.
     pub fn new(clock: Rc<dyn Clock>, function: impl FnOnce(&mut States) -> F) -> Self {
         let mut states = States::new();
-        let function = Co(function(&mut states));
-        Self { function, engine: Engine::new(states, clock) }
+        let function = function(&mut states);
+        Self::with(states, function, clock)
+    }
+
+    fn with(states: States, function: F, clock: Rc<dyn Clock>) -> Self {
+        Self { function: Co(function), engine: Engine::new(states, clock) }
     }
 
     /// The same rule, which puts what does not fit in memory where `spill` says.
