@@ -51,6 +51,7 @@ const TIDEMILL: House = House {
         "metrics",
         "record",
         "connect",
+        "spill",
         "checkpoint",
         "cluster",
         "job",
