@@ -11,6 +11,7 @@
 //! <place>/<job>/epochs/<epoch>/part-<worker>-<run>.tide    a worker's state, or what changed of it
 //! <place>/<job>/epochs/<epoch>/manifest.json               written last: the checkpoint exists
 //! <place>/<job>/savepoints/<epoch>/…                       full copies that nothing here deletes
+//! <place>/<job>/requests/…                                 savepoints that somebody asked for
 //! ```
 //!
 //! # Guarantees
@@ -63,6 +64,7 @@ mod manifest;
 mod part;
 mod place;
 mod read;
+mod request;
 mod retain;
 mod savepoint;
 mod store;
@@ -74,6 +76,7 @@ pub use object_store;
 
 pub use list::{Found, Listed};
 pub use manifest::{BlockRef, Ended, Manifest, OperatorState, Piece, SectionRef};
+pub use request::Request;
 pub use retain::Retained;
 pub use store::Store;
 pub use write::PartWriter;

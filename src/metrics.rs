@@ -7,6 +7,8 @@
 //!
 //! A snapshot reads each counter once, under a lock that operators take only while they are built.
 
+use std::time::Duration;
+
 use tidemill_operators::count::{Counter, Counters, Counts, Gauge};
 use tidemill_operators::plan::Kind;
 use tidemill_operators::time::EventTime;
@@ -57,6 +59,12 @@ impl Metrics {
     /// Says that the sources will read this many more bytes.
     pub fn expect_bytes(&self, bytes: u64) {
         self.expected_bytes.add(bytes);
+    }
+
+    /// How long a share `q` of the epochs took at most, from their first record until the outputs
+    /// had completed them: on the worker where it took longest.
+    pub fn epoch_latency(&self, q: f64) -> Option<Duration> {
+        self.counters.paces().iter().filter_map(|it| it.latency.quantile(q)).max()
     }
 
     /// What has been counted up to now.

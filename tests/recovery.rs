@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tidemill::Result;
+use tidemill::checkpoint::Store;
 use tidemill::prelude::*;
 
 use child::{run, start};
@@ -172,4 +173,31 @@ fn what_cannot_be_restored_is_refused_by_name() {
         let err = again(&scene, arguments);
         assert!(says.iter().all(|it| err.contains(it)), "{arguments}: {err}");
     }
+}
+
+#[test]
+fn a_savepoint_is_made_on_request_and_by_signal() {
+    let scene = Scene::new("windows");
+    let whole = scene.undisturbed();
+    let output = scene.at("saved");
+    let arguments = "-w 2 --checkpoint {place} --checkpoint-ms 30000";
+    let child = start(&mut scene.command(&output, arguments));
+    let place = output.with_extension("checkpoints");
+    let asked = Store::open(place.to_str().expect("a path of a test"), "windows")
+        .and_then(|store| {
+            let to = scene.at("savepoint");
+            store.request_savepoint(to.to_str(), Duration::from_secs(60))
+        })
+        .expect("the job answers");
+    child.kill();
+
+    // What was committed after the savepoint is taken back.
+    let arguments = format!("-w 1 --checkpoint {{place}} --restore {asked}");
+    let child = start(&mut scene.command(&output, &arguments));
+    std::thread::sleep(Duration::from_millis(300));
+    child.signal("USR1");
+    let ended = child.wait().well();
+    assert!(ended.err.contains("windows: savepoint "), "{}", ended.err);
+    assert!(place.join("windows/savepoints").is_dir());
+    assert_same(&output, &whole, "saved");
 }

@@ -38,6 +38,21 @@ impl Feed {
         })
     }
 
+    /// Which generated event comes next; nothing for a file.
+    pub fn position(&self) -> Option<u64> {
+        match self {
+            Self::Generated(it) => Some(it.next),
+            Self::Lines(_) => None,
+        }
+    }
+
+    /// Goes on with that event.
+    pub fn seek(&mut self, position: u64) {
+        if let Self::Generated(it) = self {
+            it.next = position;
+        }
+    }
+
     /// Appends about `most` events; none at the end.
     ///
     /// # Errors

@@ -1,8 +1,10 @@
 //! The arguments of every study, so that two programs can be given the same ones.
 
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
+use tidemill::config::Restore;
 use timely::{CommunicationConfig, Config, WorkerConfig};
 
 /// Counts and sums per key in windows of event time over a stream of generated events.
@@ -38,6 +40,15 @@ pub struct Settings {
     /// Which of them this one is.
     #[arg(short = 'p', long, default_value_t = 0)]
     pub process: usize,
+    /// Take checkpoints into this folder (Tidemill only).
+    #[arg(long)]
+    pub checkpoint: Option<String>,
+    /// Milliseconds from one checkpoint to the next.
+    #[arg(long, default_value = "1000")]
+    pub checkpoint_ms: NonZeroU64,
+    /// Continue from a checkpoint, such as `latest`.
+    #[arg(long)]
+    pub restore: Option<Restore>,
     /// The port of process 0; the others follow.
     #[arg(long, default_value_t = 2101)]
     pub port: u16,
@@ -71,7 +82,11 @@ impl Settings {
     /// The same for a Tidemill job. Its processes meet at the ports from 2101 on.
     pub fn tidemill(&self) -> tidemill::config::Settings {
         let settings = tidemill::config::Settings::default().workers(self.workers).quiet();
-        settings.processes(self.processes, self.process)
+        let mut settings = settings.processes(self.processes, self.process);
+        settings.checkpoints.place = self.checkpoint.clone();
+        settings.checkpoints.interval_ms = self.checkpoint_ms;
+        settings.checkpoints.restore = self.restore.clone();
+        settings
     }
 
     /// How timely is to be started.

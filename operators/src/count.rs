@@ -20,6 +20,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::plan::Kind;
 
+mod histogram;
+
+pub use histogram::Histogram;
+
 /// Keeps what it holds off the cache lines of its neighbours.
 #[derive(Debug)]
 #[repr(align(128))]
@@ -112,6 +116,8 @@ pub struct Pace {
     pub epochs_in_flight: Gauge,
     /// Bytes that the sources have read for these epochs.
     pub bytes_in_flight: Gauge,
+    /// How long epochs took from their first record until the outputs had completed them.
+    pub latency: Histogram,
 }
 
 /// What one operator has counted on one worker, as [`Counters::rows`] lists it.

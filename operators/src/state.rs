@@ -5,6 +5,48 @@
 //! will want them: a key group, a partition of a source, or everyone. When it starts it asks for
 //! what was kept under its name. The crate keeps state in memory only ([`Memory`]); a durable keeper
 //! lives above it.
+//!
+//! # When the program changes
+//!
+//! State is written with the names of fields ([`encode`]). Fields may be added with
+//! `#[serde(default)]`, removed and moved, and integers may become wider. For any other change, read
+//! the forms of both programs:
+//!
+//! ```
+//! use serde::{Deserialize, Serialize};
+//! use tidemill_operators::state::{decode, encode};
+//!
+//! #[derive(Debug, PartialEq, Serialize, Deserialize)]
+//! #[serde(from = "Saved")]
+//! struct Balance {
+//!     cents: i64,
+//! }
+//!
+//! /// Everything that was ever saved.
+//! #[derive(Deserialize)]
+//! #[serde(untagged)]
+//! enum Saved {
+//!     Cents { cents: i64 },
+//!     Euros { euros: f64 },
+//! }
+//!
+//! impl From<Saved> for Balance {
+//!     fn from(saved: Saved) -> Self {
+//!         match saved {
+//!             Saved::Cents { cents } => Self { cents },
+//!             Saved::Euros { euros } => Self { cents: (euros * 100.0).round() as i64 },
+//!         }
+//!     }
+//! }
+//!
+//! #[derive(Serialize)]
+//! struct Earlier {
+//!     euros: f64,
+//! }
+//!
+//! assert_eq!(decode(&encode(&Earlier { euros: 1.25 })), Ok(Balance { cents: 125 }));
+//! assert_eq!(decode(&encode(&Balance { cents: 7 })), Ok(Balance { cents: 7 }));
+//! ```
 
 use std::ops::Range;
 

@@ -58,8 +58,8 @@ impl Place {
 
     #[cfg(feature = "cloud")]
     fn cloud(place: &str, scheme: &str) -> Result<Self> {
-        const KNOWN: [&str; 11] =
-            ["s3", "s3a", "gs", "az", "adl", "azure", "abfs", "abfss", "http", "https", "file"];
+        const KNOWN: [&str; 10] =
+            ["s3", "s3a", "gs", "az", "adl", "azure", "abfs", "abfss", "http", "https"];
         if !KNOWN.contains(&scheme) {
             return Err(unknown(place, scheme));
         }

@@ -212,6 +212,15 @@ impl Store {
         Ok(named.collect())
     }
 
+    /// The paths below the job's folder of the files in a folder of it.
+    pub(super) fn files_in(&self, folder: &str) -> Result<Vec<String>> {
+        let path = self.path(folder);
+        let listed = self.wait(self.objects().list(Some(&path)).try_collect::<Vec<_>>());
+        let listed = listed.map_err(|cause| self.cannot_read(folder, cause))?;
+        let relative = |it: &object_store::ObjectMeta| self.inside.place.relative(&it.location);
+        Ok(listed.iter().filter_map(relative).collect())
+    }
+
     pub(super) fn objects(&self) -> &Arc<dyn ObjectStore> {
         &self.inside.place.objects
     }

@@ -33,6 +33,7 @@ mod begin;
 mod keeping;
 mod lineup;
 mod scribe;
+mod wanted;
 
 pub(crate) use begin::{Course, Shelf};
 pub(crate) use keeping::{Keeping, Places};
@@ -42,6 +43,7 @@ pub(super) use lineup::boundary;
 
 use lineup::{CYCLE, Lineup};
 use scribe::{Done, Request, Tell};
+use wanted::Wanted;
 
 /// One worker's part in checkpoints.
 pub(super) struct Checkpoints {
@@ -69,6 +71,7 @@ struct First {
     begun: Option<Instant>,
     /// When the last one was begun.
     last: Instant,
+    wanted: Wanted,
 }
 
 impl Checkpoints {
@@ -89,6 +92,7 @@ impl Checkpoints {
             lineup: Lineup::new(peers, from),
             begun: None,
             last: Instant::now(),
+            wanted: course.wanted.clone(),
         });
         let keeping = Rc::clone(&course.keeping);
         Self { worker, keeping, scribe, tell, done, waker, writing: false, first, over: false }
@@ -153,7 +157,7 @@ impl Checkpoints {
         }
         if let Some(first) = &mut self.first
             && first.begun.is_none()
-            && first.last.elapsed() >= first.interval
+            && (first.wanted.begins() || first.last.elapsed() >= first.interval)
         {
             first.last = Instant::now();
             first.begun = Some(first.last);

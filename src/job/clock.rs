@@ -49,8 +49,9 @@ pub(crate) struct EpochClock {
     /// Whether the sources found more than they took at their last poll.
     plenty: Cell<bool>,
     reached: Cell<Epoch>,
-    /// The epochs that were left and have not drained. Their numbers need not follow each other.
-    left: RefCell<VecDeque<Epoch>>,
+    /// The epochs that were left and have not drained, and when those with records began. Their
+    /// numbers need not follow each other.
+    left: RefCell<VecDeque<(Epoch, Option<Instant>)>>,
     /// Bytes read in each epoch that has not drained.
     bytes: RefCell<VecDeque<(Epoch, u64)>>,
     pace: Pace,
@@ -107,7 +108,7 @@ impl EpochClock {
     pub(crate) fn tick(&self, reached: Epoch, heard: Epoch, now: Instant) -> Option<(Epoch, bool)> {
         let epoch = self.epoch.get();
         self.reached.set(reached.min(epoch));
-        self.left.borrow_mut().retain(|it| *it >= reached);
+        self.drain(reached, now);
         self.bytes.borrow_mut().retain(|(it, _)| *it >= reached);
         self.show();
         let next = if heard > epoch {
@@ -117,11 +118,23 @@ impl EpochClock {
         } else {
             return None;
         };
-        self.left.borrow_mut().extend((epoch >= reached).then_some(epoch));
+        let began = (self.rows.get() > 0).then(|| self.began.get());
+        self.left.borrow_mut().push_back((epoch, began));
+        self.drain(reached, now);
         self.epoch.set(next);
         self.began.set(now);
         self.rows.set(0);
         Some((next, next > heard))
+    }
+
+    /// Forgets the epochs that have drained.
+    fn drain(&self, reached: Epoch, now: Instant) {
+        let mut left = self.left.borrow_mut();
+        while left.front().is_some_and(|(epoch, _)| *epoch < reached) {
+            if let Some((_, Some(began))) = left.pop_front() {
+                self.pace.latency.add(now.saturating_duration_since(began));
+            }
+        }
     }
 
     fn over(&self, now: Instant) -> bool {

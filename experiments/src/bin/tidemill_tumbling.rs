@@ -35,7 +35,9 @@ fn main() -> ExitCode {
 fn run(settings: &Settings) -> tidemill::Result<Answer> {
     let answer = Arc::<Mutex<Answer>>::default();
     let (total, settings) = (Arc::clone(&answer), settings.clone());
-    Job::new("tumbling", settings.tidemill()).run(move |flow| {
+    let job = Job::new("tumbling", settings.tidemill());
+    let metrics = job.metrics();
+    job.run(move |flow| {
         let events = match &settings.csv {
             Some(file) => flow.read(csv::<Event>(file.clone()))?,
             None => flow.read(Generated(settings.clone()))?,
@@ -50,6 +52,8 @@ fn run(settings: &Settings) -> tidemill::Result<Answer> {
         });
         Ok(())
     })?;
+    let latency = |q| metrics.epoch_latency(q).unwrap_or_default();
+    eprintln!("epochs took {:?} (median), {:?} (99th percentile)", latency(0.5), latency(0.99));
     let answer = answer.lock().unwrap_or_else(PoisonError::into_inner);
     Ok(*answer)
 }
@@ -101,14 +105,17 @@ impl Source for Generated {
     fn open(
         &self,
         partition: &str,
-        _position: Option<&[u8]>,
+        position: Option<&[u8]>,
         _wake: Wake,
     ) -> tidemill::Result<Box<dyn Reader<Record = Event>>> {
         let (lane, lanes) = partition.split_once('/').expect("as it was named");
         let number = |text: &str| text.parse::<usize>().expect("as it was named");
-        let feed = Feed::open(&self.0, number(lane), number(lanes)).map_err(|error| {
+        let mut feed = Feed::open(&self.0, number(lane), number(lanes)).map_err(|error| {
             tidemill::Error::new(tidemill::ErrorKind::Read, "cannot generate").because(error)
         })?;
+        if let Some(position) = position.and_then(|it| it.try_into().ok()) {
+            feed.seek(u64::from_le_bytes(position));
+        }
         Ok(Box::new(Generating(feed)))
     }
 
@@ -135,7 +142,7 @@ impl Reader for Generating {
     }
 
     fn position(&self) -> Vec<u8> {
-        Vec::new()
+        self.0.position().map_or_else(Vec::new, |next| next.to_le_bytes().to_vec())
     }
 
     fn bytes(&self) -> u64 {

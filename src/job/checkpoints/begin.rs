@@ -9,6 +9,7 @@ use object_store::ObjectStore;
 
 use super::keeping::{Keeping, Restored};
 use super::lineup::boundary;
+use super::wanted::Wanted;
 use crate::checkpoint::{Manifest, Store};
 use crate::config::{Checkpointing, Restore, Settings};
 use crate::error::{Error, ErrorKind, Result};
@@ -23,6 +24,8 @@ pub(crate) struct Shelf {
     max_parallelism: u32,
     /// A number that no other attempt of the job has.
     pub(crate) run: u64,
+    pub(super) wanted: Wanted,
+    pub(super) leads: bool,
 }
 
 /// What a worker knows of the run.
@@ -32,6 +35,7 @@ pub(crate) struct Course {
     pub(crate) interval: Duration,
     pub(crate) max_parallelism: u32,
     pub(crate) keeping: Rc<Keeping>,
+    pub(super) wanted: Wanted,
 }
 
 impl Shelf {
@@ -60,6 +64,8 @@ impl Shelf {
             settings: settings.checkpoints.clone(),
             max_parallelism: settings.max_parallelism,
             run: RandomState::new().build_hasher().finish(),
+            wanted: Wanted::on_signal(),
+            leads: settings.process == 0,
         }))
     }
 
@@ -151,6 +157,7 @@ impl Shelf {
             interval: self.settings.interval(),
             max_parallelism: self.max_parallelism,
             keeping: Keeping::new(restored),
+            wanted: self.wanted.clone(),
         }
     }
 }

@@ -96,12 +96,12 @@ impl Keeping {
         }
         let Some(Restored { manifest, .. }) = &self.restored else { return Ok(()) };
         let operators = self.operators.borrow();
-        let here = |name: &str| operators.names.iter().any(|(it, _)| it == name);
-        let gone = manifest.operators.keys().find(|name| !here(name));
-        if let Some(name) = gone.filter(|_| !allowed.allow_dropped_state) {
+        let here = |name: &&String| operators.names.iter().any(|(it, _)| it == *name);
+        let gone = named(manifest.operators.keys().filter(|name| !here(name)));
+        if let Some(names) = gone.filter(|_| !allowed.allow_dropped_state) {
             return Err(refused(format!(
-                "checkpoint {} holds state of the operator `{name}`, which this program does not \
-                 have: give it its name back, or drop the state with --allow-dropped-state",
+                "checkpoint {} holds state of {names}, which this program does not have: give it \
+                 its name back, or drop the state with --allow-dropped-state",
                 manifest.epoch
             )));
         }
@@ -113,11 +113,12 @@ impl Keeping {
                 manifest.epoch
             )));
         }
-        let new = operators.names.iter().find(|(it, _)| !manifest.operators.contains_key(it));
-        if let Some((name, _)) = new.filter(|_| !allowed.allow_new_state) {
+        let names = operators.names.iter().map(|(name, _)| name);
+        let new = named(names.filter(|name| !manifest.operators.contains_key(*name)));
+        if let Some(names) = new.filter(|_| !allowed.allow_new_state) {
             return Err(refused(format!(
-                "checkpoint {} holds no state of the operator `{name}`: give it the name it had, or \
-                 let it begin without state with --allow-new-state",
+                "checkpoint {} holds no state of {names}: give it the name it had, or let it begin \
+                 without state with --allow-new-state",
                 manifest.epoch
             )));
         }
@@ -205,6 +206,16 @@ impl Keeper for Keeping {
 
     fn resume(&self) -> Epoch {
         self.restored.as_ref().map_or(0, |it| it.manifest.epoch + 1)
+    }
+}
+
+/// Says which operators are meant, if any are.
+fn named<'a>(names: impl Iterator<Item = &'a String>) -> Option<String> {
+    let names: Vec<String> = names.map(|it| format!("`{it}`")).collect();
+    match names.len() {
+        0 => None,
+        1 => Some(format!("the operator {}", names[0])),
+        _ => Some(format!("the operators {}", names.join(", "))),
     }
 }
 

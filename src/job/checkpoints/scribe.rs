@@ -6,7 +6,7 @@
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,7 @@ use timely::scheduling::SyncActivator;
 
 use super::begin::Shelf;
 use super::keeping::HandOver;
+use super::wanted::Wanted;
 use crate::checkpoint::{Manifest, SectionRef, Store};
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::host::Fate;
@@ -25,6 +26,9 @@ const REST: Duration = Duration::from_millis(100);
 
 /// The longest that it rests.
 const LONGEST_REST: Duration = Duration::from_secs(10);
+
+/// How often it looks for requests from outside.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// How long the last checkpoint of a job is tried for.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -82,6 +86,8 @@ impl Scribe {
             keep: shelf.settings.keep,
             fate: Arc::clone(fate),
             metrics: metrics.clone(),
+            wanted: shelf.wanted.clone(),
+            leads: shelf.leads,
         };
         let thread = Builder::new().name("checkpoints".into()).spawn(move || desk.work(&asked));
         let thread = thread.map_err(|error| {
@@ -103,11 +109,22 @@ struct Desk {
     keep: NonZeroUsize,
     fate: Arc<Fate>,
     metrics: Metrics,
+    wanted: Wanted,
+    /// Whether this is the process whose first worker leads.
+    leads: bool,
 }
 
 impl Desk {
     fn work(&self, asked: &Receiver<Request>) {
-        for request in asked {
+        loop {
+            let request = match asked.recv_timeout(LOOK) {
+                Ok(request) => request,
+                Err(RecvTimeoutError::Timeout) => {
+                    self.look();
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
             match request {
                 Request::Write { worker, hand_over, tell } => {
                     let HandOver { epochs, operators } = hand_over;
@@ -126,11 +143,43 @@ impl Desk {
                         return;
                     }
                     self.count(&manifest);
+                    self.save(&manifest);
                     tell.done(Done::Committed(manifest));
                     if let Err(error) = self.store.retain(self.keep) {
                         self.failed("remove old checkpoints", &error, None);
                     }
                 }
+            }
+        }
+    }
+
+    /// Looks whether somebody wants a savepoint: then a checkpoint is due.
+    fn look(&self) {
+        if self.leads {
+            match self.store.requests() {
+                Ok(requests) if requests.is_empty() => {}
+                Ok(_) => self.wanted.want(),
+                Err(error) => self.failed("look for requests", &error, Some(LOOK)),
+            }
+        }
+    }
+
+    /// Makes the savepoints that were wanted when the checkpoint was taken.
+    fn save(&self, manifest: &Manifest) {
+        if self.wanted.signalled() {
+            match self.store.savepoint(manifest, None) {
+                Ok(place) => eprintln!("{}: savepoint {place}", self.store.job()),
+                Err(error) => self.failed("make a savepoint", &error, None),
+            }
+        }
+        let requests = self.store.requests().unwrap_or_else(|error| {
+            self.failed("look for requests", &error, Some(LOOK));
+            Vec::new()
+        });
+        for request in requests {
+            let made = self.store.savepoint(manifest, request.to.as_deref());
+            if let Err(error) = self.store.answer(&request, &made) {
+                self.failed("answer a request for a savepoint", &error, None);
             }
         }
     }
@@ -141,6 +190,11 @@ impl Desk {
         loop {
             match act() {
                 Ok(done) => return Some(done),
+                // Another run of the job is at work, and this one must give way.
+                Err(error) if error.kind() == ErrorKind::State => {
+                    self.fate.fail(error);
+                    return None;
+                }
                 Err(error) if last && began.elapsed() > PATIENCE => {
                     let message = format!("cannot {what}, the last of this run");
                     self.fate.fail(Error::new(ErrorKind::State, message).because(error));

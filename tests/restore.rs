@@ -1,0 +1,280 @@
+//! What a program may restore, and what is refused by name. The jobs run in this process, one after
+//! the other, over a source that goes on from run to run.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use object_store::ObjectStore;
+use object_store::memory::InMemory;
+use serde::{Deserialize, Serialize};
+use tidemill::checkpoint::faults::{Fault, Faulty};
+use tidemill::config::Checkpointing;
+use tidemill::connect::{Polled, Reader, Source, Wake};
+use tidemill::metrics::Snapshot;
+use tidemill::prelude::*;
+use tidemill::{Error, ErrorKind, Result};
+
+/// The numbers from 0 up to a limit that may grow between two runs.
+#[derive(Clone)]
+struct Numbers(Arc<AtomicU64>);
+
+impl Source for Numbers {
+    type Record = u64;
+
+    fn partitions(&self, _lanes: usize) -> Result<Vec<String>> {
+        Ok(vec!["all".to_owned()])
+    }
+
+    fn open(
+        &self,
+        _partition: &str,
+        position: Option<&[u8]>,
+        _wake: Wake,
+    ) -> Result<Box<dyn Reader<Record = u64>>> {
+        let saved = position.map(|it| u64::from_le_bytes(it.try_into().expect("eight bytes")));
+        Ok(Box::new(Counting { next: saved.unwrap_or(0), limit: Arc::clone(&self.0) }))
+    }
+
+    fn bounded(&self) -> bool {
+        true
+    }
+
+    fn name(&self) -> String {
+        "numbers".to_owned()
+    }
+}
+
+struct Counting {
+    next: u64,
+    limit: Arc<AtomicU64>,
+}
+
+impl Reader for Counting {
+    type Record = u64;
+
+    fn poll(&mut self, most: usize, records: &mut Vec<u64>) -> Result<Polled> {
+        let end = self.limit.load(Ordering::SeqCst).min(self.next + most as u64);
+        records.extend(self.next..end);
+        self.next = end;
+        Ok(if end == self.limit.load(Ordering::SeqCst) { Polled::Ended } else { Polled::Ready })
+    }
+
+    fn position(&self) -> Vec<u8> {
+        self.next.to_le_bytes().to_vec()
+    }
+
+    fn bytes(&self) -> u64 {
+        8 * self.next
+    }
+}
+
+/// A job that is run several times over the same store and source.
+struct Runs {
+    store: Arc<dyn ObjectStore>,
+    numbers: Numbers,
+}
+
+impl Runs {
+    fn new() -> Self {
+        Self::over(Arc::new(InMemory::new()))
+    }
+
+    fn over(store: Arc<dyn ObjectStore>) -> Self {
+        Self { store, numbers: Numbers(Arc::default()) }
+    }
+
+    /// Runs the job until the source is at `limit`.
+    fn run(
+        &self,
+        limit: u64,
+        settings: impl FnOnce(&mut Checkpointing),
+        build: impl Fn(Events<'_, u64>) -> Result<()> + Send + Sync + 'static,
+    ) -> Result<Snapshot> {
+        self.numbers.0.store(limit, Ordering::SeqCst);
+        let mut all = Settings::default().workers(2).epoch_rows(100).quiet();
+        settings(&mut all.checkpoints);
+        let numbers = self.numbers.clone();
+        let job = Job::new("restore", all).store(Arc::clone(&self.store));
+        job.run(move |flow| {
+            let at = |number: &u64| EventTime::from_secs(*number as i64);
+            build(flow.read(numbers.clone())?.event_time(at, Disorder::ascending()))
+        })
+    }
+}
+
+fn latest(settings: &mut Checkpointing) {
+    settings.restore = Some(Restore::Latest);
+}
+
+fn refused(done: Result<Snapshot>, says: &[&str]) {
+    let error = done.expect_err("it is refused");
+    assert_eq!(error.kind(), ErrorKind::State, "{error:#}");
+    let text = format!("{error:#}");
+    assert!(says.iter().all(|it| text.contains(it)), "{text} does not say {says:?}");
+}
+
+/// The number of records so far, by a named operator.
+fn count(events: Events<'_, u64>, into: &tidemill::connect::Collected<u64>) -> Result<()> {
+    let into = into.clone();
+    events.key_by(|_| ()).aggregate(Count).map(|it| it.1).write(into)
+}
+
+#[test]
+fn a_second_run_goes_on_with_what_the_first_had() {
+    let (runs, seen) = (Runs::new(), collect::<u64>());
+    for (limit, restore) in [(250, false), (250, true), (400, true)] {
+        let into = seen.clone();
+        let settings = |it: &mut Checkpointing| {
+            if restore {
+                latest(it);
+            }
+        };
+        runs.run(limit, settings, move |events| count(events, &into)).expect("it runs");
+    }
+    assert_eq!(seen.sorted(), Vec::from_iter(1..=400));
+}
+
+#[test]
+fn a_run_that_would_forget_checkpoints_is_refused() {
+    let runs = Runs::new();
+    let run = |settings: fn(&mut Checkpointing)| {
+        runs.run(100, settings, |events| count(events, &collect()))
+    };
+    run(|_| ()).expect("the first run");
+    refused(run(|_| ()), &["--restore latest", "restore"]);
+    refused(run(|it| it.restore = Some(Restore::Epoch(7))), &["7"]);
+    run(latest).expect("it goes on");
+}
+
+#[test]
+fn operators_that_came_or_went_are_refused_by_name_unless_allowed() {
+    let runs = Runs::new();
+    let one = |events: Events<'_, u64>| count(events, &collect());
+    let two = |events: Events<'_, u64>| {
+        let windows = events.clone().key_by(|_| ()).window(Tumbling::new(seconds(7)));
+        windows.name("weeks").aggregate(Count).map(|it| it.value).write(collect())?;
+        count(events, &collect())
+    };
+    runs.run(100, |_| (), one).expect("the first run");
+    refused(runs.run(200, latest, two), &["`weeks`", "no state", "--allow-new-state"]);
+    let new = |it: &mut Checkpointing| {
+        latest(it);
+        it.allow_new_state = true;
+    };
+    runs.run(200, new, two).expect("it may begin without state");
+    refused(runs.run(300, latest, one), &["`weeks`", "--allow-dropped-state"]);
+    let dropped = |it: &mut Checkpointing| {
+        latest(it);
+        it.allow_dropped_state = true;
+    };
+    runs.run(300, dropped, one).expect("its state may be dropped");
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Before {
+    count: u32,
+    old: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct After {
+    #[serde(default)]
+    new: Vec<u64>,
+    count: u64,
+}
+
+#[test]
+fn state_evolves_by_fields_and_what_does_not_fit_is_refused() {
+    let runs = Runs::new();
+    let before = |events: Events<'_, u64>| {
+        let ones = events.map(|it| Before { count: 1, old: it.to_string() });
+        let sums = ones
+            .key_value(|it| (0u8, it))
+            .reduce(|one, other| Before { count: one.count + other.count, old: other.old.clone() });
+        sums.map(|it| it.1).write(collect())
+    };
+    runs.run(100, |_| (), before).expect("the first run");
+    let other = |events: Events<'_, u64>| {
+        let texts = events.map(|it| it.to_string()).key_value(|it| (0u8, it));
+        texts.reduce(|one, _| one.clone()).map(|it| it.1).write(collect())
+    };
+    refused(runs.run(150, latest, other), &["`aggregate`", "does not fit", "Before"]);
+    let seen = collect::<After>();
+    let into = seen.clone();
+    let after = move |events: Events<'_, u64>| {
+        let ones = events.map(|it| After { new: vec![it], count: 1 });
+        let sums = ones
+            .key_value(|it| (0u8, it))
+            .reduce(|one, other| After { new: other.new.clone(), count: one.count + other.count });
+        sums.map(|it| it.1).write(into.clone())
+    };
+    runs.run(150, latest, after).expect("fields may come and go");
+    let last = seen.sorted().into_iter().max_by_key(|it| it.count);
+    assert_eq!(last, Some(After { new: vec![149], count: 150 }));
+}
+
+#[test]
+fn a_store_that_fails_for_a_while_delays_checkpoints_and_nothing_else() {
+    let faulty = Arc::new(Faulty::new(Arc::new(InMemory::new()), 1, Fault::Full(4)));
+    let (runs, seen) = (Runs::over(faulty), collect::<u64>());
+    let into = seen.clone();
+    let often = |it: &mut Checkpointing| it.interval_ms = 1.try_into().expect("not zero");
+    let counts = runs.run(20_000, often, move |events| count(events, &into)).expect("it runs");
+    assert_eq!(counts.checkpoint_failures, 4);
+    assert!(counts.checkpoints > 0);
+    assert_eq!(seen.sorted(), Vec::from_iter(1..=20_000));
+}
+
+/// A sink whose disk is full.
+struct Full;
+
+impl tidemill::connect::Sink for Full {
+    type Record = u64;
+
+    fn open(
+        &self,
+        _worker: usize,
+        _peers: usize,
+    ) -> Result<Box<dyn tidemill::connect::Writer<Record = u64>>> {
+        Ok(Box::new(Self))
+    }
+
+    fn name(&self) -> String {
+        "full".to_owned()
+    }
+}
+
+impl tidemill::connect::Writer for Full {
+    type Record = u64;
+
+    fn write(&mut self, _: &mut Vec<u64>) -> Result<()> {
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    fn prepare(&mut self) -> Result<Vec<u8>> {
+        Err(Error::new(ErrorKind::Write, "no space is left"))
+    }
+
+    fn commit(&mut self, _: &[u8]) -> Result<()> {
+        Ok(())
+    }
+
+    fn abort(&mut self, _: &[u8]) -> Result<()> {
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_sink_that_cannot_prepare_ends_the_job() {
+    let done = Runs::new().run(1_000, |_| (), |events| events.values().write(Full));
+    let error = done.expect_err("it cannot go on");
+    assert!(format!("{error:#}").contains("no space is left"), "{error:#}");
+}
