@@ -18,7 +18,7 @@ impl Process for Texts {
     fn on_record(&self, number: u32, context: &mut Context<'_, u32, (u32, usize)>) {
         let text = context.state(&self.text).or_default();
         text.extend(std::iter::repeat_n('x', number as usize % 1_000));
-        if number % 10 == 0 {
+        if number.is_multiple_of(10) {
             context.set_event_timer(context.time().saturating_add(seconds(500)));
         }
     }

@@ -204,7 +204,7 @@ impl Twin {
 
     fn look(&mut self, time: i64, key: u8, late: Option<bool>, now: i64) -> Look {
         self.calls += 1;
-        let used = (self.calls % 3 == 0).then(|| {
+        let used = self.calls.is_multiple_of(3).then(|| {
             let living = self.touched.iter_mut().filter(|it| lives(*it.1, now));
             let sum: i64 = living.map(|(it, then)| (*then = (*then).max(now), *it).1).sum();
             let used = self.used.as_mut().filter(|it| lives(it.0, now))?;

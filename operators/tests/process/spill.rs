@@ -125,7 +125,7 @@ impl Hand {
         if restarts {
             // Whatever was in memory or in rows, the sections alone have to do.
             let spill = Some(Spill { table: Box::new(Rows::default()), in_memory: 600 });
-            let mut fresh = Self::new(spill.filter(|_| self.rule.keys() % 2 == 0));
+            let mut fresh = Self::new(spill.filter(|_| self.rule.keys().is_multiple_of(2)));
             fresh.rule.resume(at(watermark));
             assert_eq!(self.sections.restore(&mut fresh.rule), Ok(vec![]));
             (self.rule, self.clock) = (fresh.rule, fresh.clock);
