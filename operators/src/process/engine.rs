@@ -254,10 +254,10 @@ impl<K: Key> Engine<K> {
 
     fn forget(&mut self, key: &K) {
         let Some(held) = self.keys.remove(key) else { return };
-        let Timers { event, processing, cleanup } = held.contents.timers;
+        let Held { mut key, contents, .. } = *held;
+        let Timers { event, processing, cleanup } = contents.timers;
         let Order { event: by_event, processing: by_today, cleanup: by_cleanup, .. } =
             &mut self.order;
-        let mut key = held.key;
         let places =
             [(by_event, event.queued), (by_today, processing.queued), (by_cleanup, cleanup)];
         for (agenda, queued) in places {

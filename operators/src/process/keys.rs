@@ -44,7 +44,8 @@ struct Row {
 
 /// The keys that have contents.
 pub(crate) struct Keys<K> {
-    hot: HashTable<Held<K>>,
+    // Boxed, for a table has up to twice as many places as it has keys.
+    hot: HashTable<Box<Held<K>>>,
     cold: Option<Cold<K>>,
     hasher: FixedState,
     states: Rc<States>,
@@ -76,7 +77,7 @@ impl<K: Key> Keys<K> {
                     noted: Noted::default(),
                     row: Row::default(),
                 };
-                vacant.insert(found.unwrap_or_else(new)).into_mut()
+                vacant.insert(Box::new(found.unwrap_or_else(new))).into_mut()
             }
         }
     }
@@ -89,7 +90,7 @@ impl<K: Key> Keys<K> {
             Entry::Occupied(held) => Some(held.into_mut()),
             Entry::Vacant(vacant) => {
                 let found = self.cold.as_mut()?.load(key, &self.states)?;
-                Some(vacant.insert(found).into_mut())
+                Some(vacant.insert(Box::new(found)).into_mut())
             }
         }
     }
@@ -104,7 +105,7 @@ impl<K: Key> Keys<K> {
     }
 
     /// Takes `key` out.
-    pub(crate) fn remove(&mut self, key: &K) -> Option<Held<K>> {
+    pub(crate) fn remove(&mut self, key: &K) -> Option<Box<Held<K>>> {
         self.find(key)?;
         let hash = self.hasher.hash_one(key);
         let held = self.hot.find_entry(hash, |it| it.key == *key).ok()?.remove().0;

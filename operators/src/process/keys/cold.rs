@@ -23,7 +23,10 @@ use crate::time::EventTime;
 const TOGETHER: usize = 256;
 
 /// Bytes that a key in memory costs besides its contents, about.
-const OVERHEAD: usize = 64;
+const OVERHEAD: usize = 96;
+
+/// One in so many uses of keys measures the key that is used.
+const MEASURED: usize = 16;
 
 /// A key as a row: its states by place, its timers, where it waits, and when it was noted.
 #[derive(Serialize, Deserialize)]
@@ -35,6 +38,9 @@ pub(super) struct Cold<K> {
     in_memory: usize,
     /// Bytes of the keys in memory.
     bytes: usize,
+    /// The length that a row has on average, as far as rows were measured.
+    average: usize,
+    uses: usize,
     /// Keys that are rows only.
     count: usize,
     hand: usize,
@@ -46,7 +52,8 @@ pub(super) struct Cold<K> {
 impl<K: Key> Cold<K> {
     pub(super) fn new(Spill { table, in_memory }: Spill) -> Self {
         let gone = BTreeSet::new();
-        Self { table, in_memory, bytes: 0, count: 0, hand: 0, gone, of: PhantomData }
+        let (bytes, average, uses, count, hand) = (0, 0, 0, 0, 0);
+        Self { table, in_memory, bytes, average, uses, count, hand, gone, of: PhantomData }
     }
 
     pub(super) fn count(&self) -> usize {
@@ -108,10 +115,18 @@ impl<K: Key> Cold<K> {
         }));
     }
 
-    /// Weighs a key that was used.
+    /// Weighs a key that was used: by what can be seen without following pointers, and by the length
+    /// of its row, which tells what is behind them. Rows are measured now and then.
     pub(super) fn weigh(&mut self, held: &mut Held<K>, changed: bool) {
+        if self.uses.is_multiple_of(MEASURED) {
+            let length = cells(held).len();
+            held.row.length = u32::try_from(length).unwrap_or(u32::MAX);
+            self.average = if self.uses == 0 { length } else { (15 * self.average + length) / 16 };
+        }
+        self.uses = self.uses.wrapping_add(1);
         let Held { contents, row, .. } = held;
-        let bytes = contents.bytes().max(row.length as usize) + size_of::<K>() + OVERHEAD;
+        let length = if row.length == 0 { self.average } else { row.length as usize };
+        let bytes = contents.bytes() + length + size_of::<K>() + OVERHEAD;
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         self.bytes = self.bytes + bytes as usize - row.bytes as usize;
         row.bytes = bytes;
@@ -120,7 +135,7 @@ impl<K: Key> Cold<K> {
     }
 
     /// Puts keys into the table if there are too many in memory.
-    pub(super) fn relieve(&mut self, hot: &mut HashTable<Held<K>>) {
+    pub(super) fn relieve(&mut self, hot: &mut HashTable<Box<Held<K>>>) {
         if self.bytes <= self.in_memory {
             return;
         }
