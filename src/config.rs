@@ -105,6 +105,14 @@ pub struct Settings {
     #[command(flatten)]
     pub network: Network,
 
+    /// Keep keyed state that does not fit in memory below this folder while the job runs
+    #[arg(help_heading = HEADING, long, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+
+    /// With --state-dir: megabytes of keyed state that an operator keeps in memory in each process
+    #[arg(help_heading = HEADING, long, value_name = "N", default_value_t = 256)]
+    pub state_mb: u64,
+
     /// Show the job as a graph (text unless said) and do not run it
     #[arg(help_heading = HEADING, long, value_name = "FORMAT")]
     #[arg(num_args = 0..=1, default_missing_value = "text")]
@@ -231,6 +239,19 @@ impl Settings {
     pub fn max_parallelism(mut self, groups: u32) -> Self {
         self.max_parallelism = groups;
         self
+    }
+
+    /// The same settings with keyed state kept below this folder where it exceeds so many megabytes
+    /// for an operator.
+    #[must_use]
+    pub fn state_on_disk(mut self, folder: impl Into<PathBuf>, megabytes: u64) -> Self {
+        (self.state_dir, self.state_mb) = (Some(folder.into()), megabytes);
+        self
+    }
+
+    /// Bytes of keyed state that an operator keeps in memory, if it can put more on disk.
+    pub fn state_bytes(&self) -> u64 {
+        self.state_mb.saturating_mul(1 << 20)
     }
 
     /// The same settings with checkpoints kept in this place.

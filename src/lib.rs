@@ -57,10 +57,11 @@ mod job;
 pub mod launch;
 pub mod metrics;
 pub mod prelude;
+mod spill;
 
 pub use error::{Error, ErrorKind, Result};
 pub use job::{Job, Read, Write};
 pub use tidemill_operators::{
     aggregate, batch, collection, count, drive, event, event_time, events, flow, key, keyed, mark,
-    partitions, plan, rule, state, stream, time, window,
+    partitions, plan, process, rule, state, stream, time, window,
 };

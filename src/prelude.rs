@@ -17,6 +17,10 @@ pub use crate::events::Events;
 pub use crate::flow::Flow;
 pub use crate::job::{Job, Read, Write};
 pub use crate::keyed::Keyed;
+pub use crate::process::{
+    AggregatingState, BroadcastProcess, CoProcess, Context, Expiry, ListState, MapState, Process,
+    ReducingState, States, ValueState,
+};
 pub use crate::rule::Either;
 pub use crate::stream::Stream;
 pub use crate::time::{EventTime, Span, days, hours, millis, minutes, seconds};

@@ -4,12 +4,11 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 use tidemill::Result;
-use tidemill::plan::Node;
 use tidemill::prelude::*;
 
 use super::Arguments;
 use super::flight::{Departure, Flight};
-use super::history::{Hour, history};
+use super::history::{History, Hour};
 use super::rows::{CancelledRow, HourRow, LateRow, WindowRow};
 use super::weather::Almanac;
 
@@ -86,11 +85,11 @@ fn beside_the_past(
         .name("hours")
         .with_late()
         .aggregate((Count, Mean::of(|it: &Departure| it.delay)));
-    let (judged, _) = hours
+    let judged = hours
         .key_value(|Pane { key, span, value: (departures, mean) }| {
             (key, Hour { span, departures, mean })
         })
-        .rule(Node::operator("history").state("three numbers per airport and hour"), history());
+        .process(History::new);
     let rows = judged.map(move |judged| HourRow::new(judged, &weather));
     rows.clone().write(to.csv("hours"))?;
     rows.clone().filter(HourRow::unusual).write(to.csv("unusual"))?;

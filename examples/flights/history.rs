@@ -1,14 +1,9 @@
-//! Each hour beside the same hour of earlier days: a rule of one's own.
+//! Each hour beside the same hour of earlier days: a process function.
 
-use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::convert::Infallible;
 
 use serde::{Deserialize, Serialize};
-use tidemill::aggregate::{Aggregate, Count, Mean, Variance};
-use tidemill::event::Event;
-use tidemill::key::hash;
 use tidemill::prelude::*;
-use tidemill::rule::{Advance, Outbox, Rule, Snapshot};
 
 /// Hours with fewer departures are neither judged nor remembered.
 const FEWEST_DEPARTURES: u64 = 5;
@@ -35,71 +30,55 @@ pub(crate) struct Past {
     pub(crate) deviation: f64,
 }
 
-/// Gives each hour with its past, if there is enough of it, and then adds it to the past.
+/// An hour with what it is to be compared with, if there is enough of that.
+pub(crate) type Judged = (Slot, Hour, Option<Past>);
+
+/// What is kept of the days before.
+type Days = (Count, Mean<fn(&f64) -> f64>, Variance<fn(&f64) -> f64>);
+
+/// Gives each hour with its past, and then adds it to the past.
 ///
 /// The hours of a slot must come in the order of their times, and hours that end within one epoch
-/// might not. So they wait for the end of the epoch, which is soon.
+/// might not. Timers do, so each hour waits for one at its own time: that is soon, for the result of
+/// a window is never ahead of the watermark.
 ///
-/// State: a count, a mean and a variance per airport and hour of the day.
-pub(crate) struct History<A: Aggregate<f64>> {
-    aggregate: A,
-    pasts: HashMap<Slot, A::State>,
-    waiting: Vec<Event<(Slot, Hour)>>,
+/// State: a count, a mean and a variance per airport and hour of the day, never freed.
+pub(crate) struct History {
+    past: AggregatingState<f64, Days>,
+    waiting: MapState<EventTime, Hour>,
 }
 
-/// A history without a past.
-pub(crate) fn history() -> History<impl Aggregate<f64, Output = (u64, f64, f64)>> {
-    let aggregate = (Count, Mean::of(|it: &f64| *it), Variance::sample(|it: &f64| *it));
-    History { aggregate, pasts: HashMap::new(), waiting: Vec::new() }
-}
-
-impl<A: Aggregate<f64, Output = (u64, f64, f64)>> History<A> {
-    fn judge(&mut self, slot: &Slot, hour: Hour) -> Option<Past> {
-        if hour.departures < FEWEST_DEPARTURES {
-            return None;
-        }
-        let state = self.pasts.entry(slot.clone()).or_insert_with(|| self.aggregate.start());
-        let (days, mean, variance) = self.aggregate.finish(state);
-        self.aggregate.add(state, hour.span.start(), &hour.mean);
-        (days >= FEWEST_DAYS).then(|| Past { days, mean, deviation: variance.sqrt() })
+impl History {
+    pub(crate) fn new(states: &mut States) -> Self {
+        states.name("history");
+        let same: fn(&f64) -> f64 = |it| *it;
+        let days = (Count, Mean::of(same), Variance::sample(same));
+        Self { past: states.aggregating("past", days), waiting: states.map("waiting") }
     }
 }
 
-impl<A: Aggregate<f64, Output = (u64, f64, f64)>> Rule<Event<(Slot, Hour)>> for History<A> {
-    type Output = Event<(Slot, Hour, Option<Past>)>;
-    type Side = std::convert::Infallible;
-    type Saved = (Slot, A::State);
+impl Process for History {
+    type Key = Slot;
+    type Record = Hour;
+    type Output = Judged;
+    type Side = Infallible;
 
-    fn accept(&mut self, hour: Event<(Slot, Hour)>, _: &mut Outbox<Self::Output, Self::Side>) {
-        self.waiting.push(hour);
+    fn on_record(&self, hour: Hour, context: &mut Context<'_, Slot, Judged>) {
+        let time = context.time();
+        context.state(&self.waiting).insert(time, hour);
+        context.set_event_timer(time);
     }
 
-    fn advance(
-        &mut self,
-        _watermark: EventTime,
-        out: &mut Outbox<Self::Output, Self::Side>,
-    ) -> Advance {
-        // A window's result is never ahead of the watermark: all that wait are complete.
-        self.waiting.sort_by_key(|event| Reverse(event.at));
-        while let Some(Event { at, value: (slot, hour) }) = self.waiting.pop() {
-            let past = self.judge(&slot, hour);
-            out.main.push(Event::new(at, (slot, hour, past)));
-            if out.full() {
-                return Advance::More;
-            }
+    fn on_event_timer(&self, time: EventTime, context: &mut Context<'_, Slot, Judged>) {
+        let Some(hour) = context.state(&self.waiting).remove(&time) else { return };
+        let mut judged = None;
+        if hour.departures >= FEWEST_DEPARTURES {
+            let mut past = context.state(&self.past);
+            let known = past.get().filter(|(days, ..)| *days >= FEWEST_DAYS);
+            past.add(&hour.mean);
+            judged =
+                known.map(|(days, mean, variance)| Past { days, mean, deviation: variance.sqrt() });
         }
-        Advance::Done
+        context.emit((context.key().clone(), hour, judged));
     }
-
-    fn save(&mut self, to: &mut dyn Snapshot<Self::Saved>) {
-        for (slot, state) in &self.pasts {
-            to.keyed(hash(slot), (slot.clone(), state.clone()));
-        }
-    }
-
-    fn restore(&mut self, (slot, state): Self::Saved) {
-        self.pasts.insert(slot, state);
-    }
-
-    fn resume(&mut self, _watermark: EventTime) {}
 }

@@ -24,8 +24,8 @@
 //! hundred rows here unless `--epoch-rows` says otherwise, and the answer does not depend on the
 //! speed of the machine nor on the number of workers.
 //!
-//! The rooms: `flight` (what is read), `dataflow` (what is computed), `history` (a rule of one's
-//! own), `rows` (what is written), `weather`, `clock`, `report` and `picture` (what is shown).
+//! The rooms: `flight` (what is read), `dataflow` (what is computed), `history` (a process
+//! function), `rows` (what is written), `weather`, `clock`, `report` and `picture` (what is shown).
 
 use std::path::PathBuf;
 use std::process::ExitCode;

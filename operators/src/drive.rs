@@ -10,7 +10,8 @@
 //! * The rule advances once for each epoch in which records or marks arrived, in order, and what
 //!   it emits leaves with that epoch.
 //! * The state that is kept for an epoch is the state after its advance, whatever arrived since.
-//! * A capability is held for an epoch only while records or marks of it are unprocessed.
+//! * A capability is held for an epoch only while records or marks of it are unprocessed, or while
+//!   the rule [waits](Rule::waits) for the time of day: then for the earliest epoch that is incomplete.
 //!
 //! # Cost
 //!
@@ -77,7 +78,8 @@ where
     let counts = flow.counts(node, Kind::Operator);
     let mut desk = Desk::new(flow, node, rule, marks.slots, counts);
 
-    builder.build(move |_initial| {
+    builder.build(move |initial| {
+        desk.begin(initial);
         move |frontiers| {
             let (mut main, mut side) = (main.activate(), side.activate());
             let mut ship = desk::shipping(&mut main, &mut side);
@@ -125,7 +127,8 @@ where
     let counts = flow.counts(node, Kind::Operator);
     let mut desk = Desk::new(flow, node, rule, marks.slots, counts);
 
-    builder.build(move |_initial| {
+    builder.build(move |initial| {
+        desk.begin(initial);
         move |frontiers| {
             let (mut main, mut side) = (main.activate(), side.activate());
             let mut ship = desk::shipping(&mut main, &mut side);

@@ -10,6 +10,7 @@ use timely::dataflow::Scope;
 use crate::count::{Counters, Counts};
 use crate::key::Groups;
 use crate::plan::{Kind, Node, NodeId, Plan, Routing};
+use crate::state::backend::{Backend, InMemory, Spill};
 use crate::state::{Forgetful, Keeper};
 use crate::time::{Epoch, EventTime};
 
@@ -41,6 +42,8 @@ impl Clock for StillClock {
 pub struct Surroundings {
     /// Keeps and recalls the state of operators.
     pub keeper: Rc<dyn Keeper>,
+    /// Takes the keyed state that does not fit in memory.
+    pub backend: Rc<dyn Backend>,
     /// Tells the time of day.
     pub clock: Rc<dyn Clock>,
     /// The number of key groups.
@@ -55,6 +58,7 @@ impl Default for Surroundings {
     fn default() -> Self {
         Self {
             keeper: Rc::new(Forgetful),
+            backend: Rc::new(InMemory),
             clock: Rc::new(StillClock::default()),
             max_parallelism: Groups::DEFAULT,
             counters: Counters::new(),
@@ -75,6 +79,7 @@ pub struct Flow<'scope> {
 /// The part of a flow that outlives its construction.
 pub(crate) struct Site {
     pub(crate) keeper: Rc<dyn Keeper>,
+    backend: Rc<dyn Backend>,
     pub(crate) clock: Rc<dyn Clock>,
     pub(crate) groups: Groups,
     pub(crate) worker: usize,
@@ -111,6 +116,7 @@ impl<'scope> Flow<'scope> {
     pub fn within(scope: Scope<'scope, Epoch>, surroundings: Surroundings) -> Self {
         let site = Site {
             keeper: surroundings.keeper,
+            backend: surroundings.backend,
             clock: surroundings.clock,
             groups: Groups::new(surroundings.max_parallelism, scope.peers()),
             worker: scope.index(),
@@ -176,6 +182,22 @@ impl<'scope> Flow<'scope> {
     /// Where the state of operators is kept.
     pub fn keeper(&self) -> Rc<dyn Keeper> {
         Rc::clone(&self.site.keeper)
+    }
+
+    /// Where a stateful operator puts what does not fit in memory, if not all of it is to stay there.
+    ///
+    /// # Panics
+    ///
+    /// If the backend fails.
+    pub fn spill(&self, node: NodeId) -> Option<Spill> {
+        let name = self.name_of(node);
+        let opened = self.site.backend.open(&name, self.site.worker);
+        opened.unwrap_or_else(|error| panic!("cannot keep the state of `{name}`: {error}"))
+    }
+
+    /// What tells the flow the time of day.
+    pub fn clock(&self) -> Rc<dyn Clock> {
+        Rc::clone(&self.site.clock)
     }
 
     pub(crate) fn site(&self) -> Rc<Site> {

@@ -10,8 +10,9 @@ use timely::ExchangeData;
 use crate::drive::drive;
 use crate::event::Event;
 use crate::events::Events;
+use crate::flow::Flow;
 use crate::key::hash;
-use crate::plan::{Node, Routing};
+use crate::plan::{Node, NodeId, Routing};
 use crate::rule::Rule;
 use crate::stream::Stream;
 
@@ -95,9 +96,22 @@ impl<'scope, K: Key, V: Value> Keyed<'scope, K, V> {
     where
         R: Rule<Event<(K, V)>, Output = Event<O>>,
     {
+        self.rule_of(node, |_, _| rule)
+    }
+
+    /// As [`rule`](Self::rule), with a rule that is made once its operator has its place in the plan.
+    pub(crate) fn rule_of<O: 'static, R>(
+        self,
+        node: Node,
+        rule: impl FnOnce(&Flow<'scope>, NodeId) -> R,
+    ) -> (Events<'scope, O>, Stream<'scope, R::Side>)
+    where
+        R: Rule<Event<(K, V)>, Output = Event<O>>,
+    {
         let Events { stream, marks } = self.events;
         let flow = stream.flow;
         let node = flow.add(node, [(stream.node, Routing::ByKey(String::new()))]);
+        let rule = rule(&flow, node);
         let groups = flow.site().groups;
         let pact = crate::batch::by_key(groups, |event: &Event<(K, V)>| hash(&event.value.0));
         let (main, side) = drive(&flow, node, stream.inner, pact, marks.clone(), rule);

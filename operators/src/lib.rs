@@ -65,6 +65,7 @@ pub mod keyed;
 pub mod mark;
 pub mod partitions;
 pub mod plan;
+pub mod process;
 pub mod rule;
 pub mod state;
 pub mod stream;

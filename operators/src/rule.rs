@@ -46,6 +46,12 @@ pub trait Rule<D>: 'static {
         out: &mut Outbox<Self::Output, Self::Side>,
     ) -> Advance;
 
+    /// Whether the rule is to advance at the end of every epoch, also of one in which nothing
+    /// arrives: because it waits for the time of day. Asked when an epoch is complete.
+    fn waits(&self) -> bool {
+        false
+    }
+
     /// Hands over everything that a fresh rule needs to continue from here: sections that did not
     /// change since the last save by [name](Snapshot::unchanged), the others with their entries.
     ///
@@ -57,6 +63,16 @@ pub trait Rule<D>: 'static {
     /// [`resume`](Self::resume). The entries of a key group come in the order of their sections;
     /// those of several key groups in any order.
     fn restore(&mut self, saved: Self::Saved);
+
+    /// Tells a fresh rule that it has every entry. It says which parts of what was saved the program
+    /// has no use for any more, by name; they are gone.
+    ///
+    /// # Errors
+    ///
+    /// Why what was saved cannot be used.
+    fn restored(&mut self) -> Result<Vec<String>, String> {
+        Ok(Vec::new())
+    }
 
     /// Tells a fresh rule the watermark that was in force when its state was saved.
     fn resume(&mut self, watermark: EventTime);
@@ -98,6 +114,10 @@ pub trait Snapshot<S> {
     /// Keeps `entry` in the section begun last, or in section 0, with the key group of the key
     /// whose [hash](crate::key::hash) this is.
     fn keyed(&mut self, hash: u64, entry: S);
+
+    /// Keeps `entry` in that section for every worker: what is alike on all of them. It is given
+    /// back once for each worker that kept it.
+    fn everyone(&mut self, entry: S);
 }
 
 /// What a rule emits, until the wiring ships it.

@@ -53,6 +53,7 @@ use std::ops::Range;
 use crate::key::Group;
 use crate::time::Epoch;
 
+pub mod backend;
 mod form;
 pub mod journal;
 mod memory;
@@ -60,7 +61,7 @@ mod sections;
 
 pub use form::{decode, decode_all, encode, encode_into};
 pub use memory::Memory;
-pub(crate) use sections::Saving;
+pub(crate) use sections::{ForEveryone, Saving};
 
 /// Keeps the state of operators and recalls it. One is shared by the operators of a worker.
 pub trait Keeper {
@@ -86,6 +87,12 @@ pub trait Keeper {
 
     /// Says that what was recalled cannot be used by `operator`, and why: the run must not go on.
     fn refuse(&self, operator: &str, why: String);
+
+    /// Says that `operator` has no use any more for a part of what was recalled, a state that the
+    /// program does not declare, and has dropped it. Unless that is allowed, the run must not go on.
+    fn dropped(&self, operator: &str, state: &str) {
+        self.refuse(operator, format!("it has no state named `{state}` any more"));
+    }
 
     /// The first epoch that this run is to process: one after the epoch that is recalled.
     fn resume(&self) -> Epoch {

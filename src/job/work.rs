@@ -20,6 +20,7 @@ use crate::error::Result;
 use crate::flow::{Flow, Progress, Surroundings};
 use crate::metrics::Metrics;
 use crate::plan::Plan;
+use crate::spill::{self, OnDisk};
 use crate::state::{Forgetful, Keeper};
 use crate::time::Epoch;
 
@@ -37,8 +38,10 @@ pub(super) fn run(
 ) -> Result<()> {
     let scribe = shelf.as_ref().map(|it| Scribe::start(it, fate, metrics)).transpose()?;
     let (scribe, writing) = scribe.unzip();
+    let on_disk = spill::open(name, settings)?;
     let (builders, others) = cluster::connect(name, settings, &|| fate.stopping())?;
     let process = Process {
+        on_disk,
         name: name.to_owned(),
         settings: settings.clone(),
         metrics: metrics.clone(),
@@ -74,7 +77,7 @@ pub(super) fn plan(
         let clock = EpochClock::new(Pacing::of(&settings), 0, Instant::now(), pace);
         let host = Rc::new(Host::new(clock, Arc::default(), metrics.clone(), None).shown());
         let plan = worker.dataflow::<Epoch, _, _>(|scope| {
-            let flow = Flow::within(scope, surroundings(&settings, &host));
+            let flow = Flow::within(scope, surroundings(&settings, &host, None));
             build(&flow).map(|()| flow.plan())
         });
         *keep.lock().expect("nobody else holds it") = Some(plan);
@@ -85,10 +88,11 @@ pub(super) fn plan(
     plan.ok_or_else(|| stopped(format!("cannot build the job {name}")))?
 }
 
-fn surroundings(settings: &Settings, host: &Rc<Host>) -> Surroundings {
+fn surroundings(settings: &Settings, host: &Rc<Host>, on_disk: Option<&OnDisk>) -> Surroundings {
     let keeping = host.keeping.as_ref().map(|it| Rc::clone(it) as Rc<dyn Keeper>);
     Surroundings {
         keeper: keeping.unwrap_or_else(|| Rc::new(Forgetful)),
+        backend: spill::backend(on_disk),
         clock: Rc::new(WallClock),
         max_parallelism: u16::try_from(settings.max_parallelism).expect("checked to fit"),
         counters: host.metrics.counters().clone(),
@@ -103,6 +107,7 @@ struct Process<B> {
     metrics: Metrics,
     fate: Arc<Fate>,
     shelf: Option<(Shelf, Scribe)>,
+    on_disk: Option<OnDisk>,
     build: B,
 }
 
@@ -148,7 +153,8 @@ impl<B: Build> Process<B> {
         let main = worker.next_dataflow_index();
         panics::name_operators(worker);
         let progress = worker.dataflow::<Epoch, _, _>(|scope| {
-            let flow = Flow::within(scope, surroundings(&self.settings, host));
+            let given = surroundings(&self.settings, host, self.on_disk.as_ref());
+            let flow = Flow::within(scope, given);
             (self.build)(&flow).map(|()| flow.progress())
         })?;
         if let Some(course) = &course {

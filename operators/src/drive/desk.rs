@@ -14,7 +14,7 @@ use crate::flow::{Flow, Site};
 use crate::mark::{Mark, Watermark};
 use crate::plan::NodeId;
 use crate::rule::{Advance, Outbox, Rule};
-use crate::state::{Owner, Part, Saving, Section, decode, decode_all, encode};
+use crate::state::{ForEveryone, Owner, Part, Saving, Section, decode, decode_all, encode};
 use crate::time::{Epoch, EventTime};
 
 /// The right to send with an epoch, on the output and on the side output.
@@ -90,6 +90,15 @@ impl<D, R: Rule<D>> Desk<D, R> {
             saving: Saving::new(site.groups),
             name,
             site,
+        }
+    }
+
+    /// Begins with the right to send at any time, which is kept by a rule that waits for the time
+    /// of day.
+    pub(super) fn begin(&mut self, mut initial: Vec<Capability<Epoch>>) {
+        let sides = initial.pop().zip(initial.pop());
+        if let Some((side, main)) = sides.filter(|_| self.rule.waits()) {
+            self.held.insert(self.now, (main.delayed(&self.now), side.delayed(&self.now)));
         }
     }
 
@@ -210,8 +219,12 @@ impl<D, R: Rule<D>> Desk<D, R> {
 
     /// Leaves the epoch `now` behind, keeping the rule's state if it is due.
     fn complete(&mut self, frontier: Epoch) {
-        self.held.remove(&self.now);
+        let held = self.held.remove(&self.now);
         let next = self.held.first_key_value().map_or(frontier, |(epoch, _)| frontier.min(*epoch));
+        if let Some((main, side)) = held.filter(|_| next < Epoch::MAX && self.rule.waits()) {
+            let next_held = || (main.delayed(&next), side.delayed(&next));
+            self.held.entry(next).or_insert_with(next_held);
+        }
         if self.site.keeper.due(&(self.now..next)) {
             self.save(next);
         }
@@ -222,7 +235,7 @@ impl<D, R: Rule<D>> Desk<D, R> {
     fn save(&mut self, next: Epoch) {
         self.rule.save(&mut self.saving);
         let mut sections = self.saving.take();
-        let watermark = encode(&self.watermark.current());
+        let watermark = encode(&ForEveryone::Watermark(self.watermark.current()));
         let watermark = Part { owner: Owner::Everyone, bytes: watermark };
         sections.push(Section { id: WATERMARK, parts: Some(vec![watermark]) });
         self.site.keeper.keep(&self.name, self.site.worker, self.now..next, sections);
@@ -247,14 +260,22 @@ fn restore<D, R: Rule<D>>(
 ) -> Result<(), String> {
     let entries = std::any::type_name::<R::Saved>();
     let parts = site.keeper.recall(name, entries, site.groups.owned(site.worker));
+    let mut shared = Vec::new();
     for part in parts.iter().filter(|part| part.owner == Owner::Everyone) {
-        watermark.resume(decode(&part.bytes)?);
+        match decode(&part.bytes)? {
+            ForEveryone::Watermark(reached) => watermark.resume(reached),
+            ForEveryone::Entries(entries) => shared.push(entries),
+        }
     }
     if !parts.is_empty() {
         rule.resume(watermark.current());
     }
+    for entries in shared {
+        decode_all(&entries, |entry| rule.restore(entry))?;
+    }
     for part in parts.iter().filter(|part| matches!(part.owner, Owner::Group(_))) {
         decode_all(&part.bytes, |entry| rule.restore(entry))?;
     }
+    rule.restored()?.iter().for_each(|state| site.keeper.dropped(name, state));
     Ok(())
 }

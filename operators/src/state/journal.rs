@@ -86,6 +86,9 @@ struct Section<K> {
 ///     fn keyed(&mut self, _hash: u64, entry: (u8, Option<u64>)) {
 ///         self.0.push(entry);
 ///     }
+///     fn everyone(&mut self, entry: (u8, Option<u64>)) {
+///         self.0.push(entry);
+///     }
 /// }
 ///
 /// let (mut counts, mut journal) = (Counts(BTreeMap::new()), Journal::default());

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::{Owner, Part, Section, encode_into};
+use super::{Owner, Part, Section, encode, encode_into};
 use crate::key::{Group, Groups};
 use crate::rule::Snapshot;
+use crate::time::EventTime;
 
 /// The sections of a rule as they are handed over.
 #[derive(Debug)]
@@ -19,13 +20,24 @@ pub(crate) struct Saving {
     at: Option<u64>,
     /// Its entries of each group, at its place: a group is looked up for every entry.
     open: Vec<Vec<u8>>,
+    /// Its entries for every worker.
+    everyone: Vec<u8>,
+}
+
+/// What an operator keeps for every worker.
+#[derive(Serialize, Deserialize)]
+pub(crate) enum ForEveryone {
+    /// Its watermark.
+    Watermark(EventTime),
+    /// Entries of its rule, one after the other.
+    Entries(Vec<u8>),
 }
 
 impl Saving {
     /// For keys in `groups`, where the keeper has nothing yet.
     pub(crate) fn new(groups: Groups) -> Self {
         let (standing, made) = (BTreeSet::new(), BTreeMap::new());
-        Self { groups, standing, made, at: None, open: Vec::new() }
+        Self { groups, standing, made, at: None, open: Vec::new(), everyone: Vec::new() }
     }
 
     /// What was saved since this was asked last, which the keeper has from now on.
@@ -49,7 +61,12 @@ impl Saving {
             owner: Owner::Group(group),
             bytes: std::mem::take(bytes),
         };
-        self.made.insert(id, Some(full.map(part).collect()));
+        let mut parts: Vec<_> = full.map(part).collect();
+        if !self.everyone.is_empty() {
+            let entries = ForEveryone::Entries(std::mem::take(&mut self.everyone));
+            parts.push(Part { owner: Owner::Everyone, bytes: encode(&entries) });
+        }
+        self.made.insert(id, Some(parts));
     }
 }
 
@@ -71,6 +88,13 @@ impl<S: Serialize> Snapshot<S> for Saving {
             self.begin(0);
         }
         encode_into(&mut self.open[usize::from(self.groups.group(hash))], &entry);
+    }
+
+    fn everyone(&mut self, entry: S) {
+        if self.at.is_none() {
+            self.begin(0);
+        }
+        encode_into(&mut self.everyone, &entry);
     }
 }
 

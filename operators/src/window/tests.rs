@@ -36,6 +36,10 @@ impl<S> Snapshot<S> for Entries<S> {
     fn keyed(&mut self, _hash: u64, entry: S) {
         self.0.push(entry);
     }
+
+    fn everyone(&mut self, _: S) {
+        unreachable!("windows share nothing between workers");
+    }
 }
 
 fn run<R>(history: &History, fresh: impl Fn() -> R) -> Given<R>

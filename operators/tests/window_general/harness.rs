@@ -121,6 +121,10 @@ impl<S: serde::Serialize> Snapshot<S> for Kept {
     fn keyed(&mut self, hash: u64, entry: S) {
         self.0.push((hash, postcard::to_stdvec(&entry).expect("state serialises")));
     }
+
+    fn everyone(&mut self, _: S) {
+        unreachable!("windows share nothing between workers");
+    }
 }
 
 fn saved<R: Rule<D>, D>(workers: Vec<R>) -> Vec<(u64, Vec<u8>)> {

@@ -28,6 +28,8 @@ pub(crate) struct Keeping {
     restored: Option<Restored>,
     operators: RefCell<Operators>,
     refused: RefCell<Option<Error>>,
+    /// Operators and the states that they have dropped.
+    dropped: RefCell<Vec<(String, String)>>,
     /// The latest checkpoint that is committed.
     committed: Cell<Option<Epoch>>,
     /// The operators of sinks, which wait for that.
@@ -60,6 +62,7 @@ impl Keeping {
             restored,
             operators: RefCell::new(Operators { names: vec![], lineup, places: vec![] }),
             refused: RefCell::default(),
+            dropped: RefCell::default(),
             committed: Cell::new(None),
             sinks: RefCell::default(),
         })
@@ -99,6 +102,14 @@ impl Keeping {
             return Err(refused(format!(
                 "checkpoint {} holds state of {names}, which this program does not have: give it \
                  its name back, or drop the state with --allow-dropped-state",
+                manifest.epoch
+            )));
+        }
+        let dropped = self.dropped.take().into_iter().next();
+        if let Some((name, state)) = dropped.filter(|_| !allowed.allow_dropped_state) {
+            return Err(refused(format!(
+                "checkpoint {} holds the state `{state}` of the operator `{name}`, which does not \
+                 declare it: declare it again, or drop it with --allow-dropped-state",
                 manifest.epoch
             )));
         }
@@ -187,6 +198,10 @@ impl Keeper for Keeping {
             "the saved state of the operator `{operator}` does not fit this program: {why} (it was \
              saved as `{saved}` and is read as `{now}`)"
         )));
+    }
+
+    fn dropped(&self, operator: &str, state: &str) {
+        self.dropped.borrow_mut().push((operator.to_owned(), state.to_owned()));
     }
 
     fn resume(&self) -> Epoch {

@@ -1,0 +1,144 @@
+//! The keys of one worker, each with its contents: in memory, or beyond a bound in a table.
+
+use std::hash::BuildHasher;
+use std::rc::Rc;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
+
+use super::contents::{Contents, Kept};
+use super::states::States;
+use crate::keyed::Key;
+use crate::state::backend::Spill;
+use crate::state::journal::Noted;
+
+mod cold;
+
+use cold::Cold;
+
+/// A key and everything that is kept for it.
+#[derive(Debug)]
+pub(crate) struct Held<K> {
+    pub(crate) key: K,
+    pub(crate) contents: Contents,
+    pub(crate) noted: Noted,
+    /// What is known of its row, where there are rows.
+    row: Row,
+}
+
+/// What a key in memory has to do with its row in the table.
+#[derive(Clone, Copy, Debug, Default)]
+struct Row {
+    /// Whether there is one.
+    there: bool,
+    /// Whether it is not what is in memory.
+    stale: bool,
+    /// Whether the key was used since the hand passed it last.
+    used: bool,
+    /// Bytes that count for the key.
+    bytes: u32,
+    /// The length of the row as it was last written or read.
+    length: u32,
+}
+
+/// The keys that have contents.
+pub(crate) struct Keys<K> {
+    // Boxed, for a table has up to twice as many places as it has keys.
+    hot: HashTable<Box<Held<K>>>,
+    cold: Option<Cold<K>>,
+    hasher: FixedState,
+    states: Rc<States>,
+}
+
+impl<K: Key> Keys<K> {
+    /// No keys yet. Those that do not fit in memory go to the table of `spill`.
+    pub(crate) fn new(states: Rc<States>, spill: Option<Spill>) -> Self {
+        let (hot, hasher) = (HashTable::new(), FixedState::default());
+        Self { hot, cold: spill.map(Cold::new), hasher, states }
+    }
+
+    /// How many keys have contents.
+    pub(crate) fn count(&self) -> usize {
+        self.hot.len() + self.cold.as_ref().map_or(0, Cold::count)
+    }
+
+    /// The contents of `key`, empty ones if it has none.
+    pub(crate) fn open(&mut self, key: K) -> &mut Held<K> {
+        let hash = self.hasher.hash_one(&key);
+        let entry = self.hot.entry(hash, |it| it.key == key, |it| self.hasher.hash_one(&it.key));
+        match entry {
+            Entry::Occupied(held) => held.into_mut(),
+            Entry::Vacant(vacant) => {
+                let found = self.cold.as_mut().and_then(|cold| cold.load(&key, &self.states));
+                let new = || Held {
+                    key,
+                    contents: Contents::default(),
+                    noted: Noted::default(),
+                    row: Row::default(),
+                };
+                vacant.insert(Box::new(found.unwrap_or_else(new))).into_mut()
+            }
+        }
+    }
+
+    /// The contents of `key`, if it has any.
+    pub(crate) fn find(&mut self, key: &K) -> Option<&mut Held<K>> {
+        let hash = self.hasher.hash_one(key);
+        let entry = self.hot.entry(hash, |it| it.key == *key, |it| self.hasher.hash_one(&it.key));
+        match entry {
+            Entry::Occupied(held) => Some(held.into_mut()),
+            Entry::Vacant(vacant) => {
+                let found = self.cold.as_mut()?.load(key, &self.states)?;
+                Some(vacant.insert(Box::new(found)).into_mut())
+            }
+        }
+    }
+
+    /// What is to be saved of `key`, if it has contents. It stays where it is.
+    pub(crate) fn kept(&mut self, key: &K) -> Option<Kept> {
+        let hash = self.hasher.hash_one(key);
+        match self.hot.find(hash, |it| it.key == *key) {
+            Some(held) => Some(held.contents.keep(&self.states)),
+            None => self.cold.as_mut()?.kept(key, &self.states),
+        }
+    }
+
+    /// Takes `key` out.
+    pub(crate) fn remove(&mut self, key: &K) -> Option<Box<Held<K>>> {
+        self.find(key)?;
+        let hash = self.hasher.hash_one(key);
+        let held = self.hot.find_entry(hash, |it| it.key == *key).ok()?.remove().0;
+        if let Some(cold) = &mut self.cold {
+            cold.forget(&held);
+        }
+        Some(held)
+    }
+
+    /// Gives every key with what is to be saved of it, in no particular order.
+    pub(crate) fn each(&mut self, mut give: impl FnMut(&K, Kept)) {
+        for held in &self.hot {
+            give(&held.key, held.contents.keep(&self.states));
+        }
+        if let Some(cold) = &mut self.cold {
+            let (hot, hasher) = (&self.hot, &self.hasher);
+            let is_hot = |key: &K| hot.find(hasher.hash_one(key), |it| it.key == *key).is_some();
+            cold.each(&self.states, is_hot, give);
+        }
+    }
+
+    /// Whether a key that was used must be [noted](Self::used) as such.
+    pub(crate) fn bounded(&self) -> bool {
+        self.cold.is_some()
+    }
+
+    /// Notes that `key` was used and perhaps changed, and makes room where there is too little.
+    pub(crate) fn used(&mut self, key: &K, changed: bool) {
+        let Some(cold) = &mut self.cold else { return };
+        let hash = self.hasher.hash_one(key);
+        if let Some(held) = self.hot.find_mut(hash, |it| it.key == *key) {
+            cold.weigh(held, changed);
+        }
+        cold.relieve(&mut self.hot);
+    }
+}

@@ -1,0 +1,203 @@
+//! Keyed state that spills to disk: for jobs whose state is larger than memory.
+//!
+//! With `--state-dir DIR` process functions keep the keys that were used last in memory, up to
+//! `--state-mb` for each operator, and the others in an embedded log-structured store
+//! ([fjall](https://docs.rs/fjall)) below that directory. It belongs to the running process alone:
+//! it is emptied when a job starts and removed when it ends, and nothing in it is needed for a
+//! restart, which is the matter of checkpoints. So nothing is ever synced to the disk.
+//!
+//! # Cost
+//!
+//! A key that is in memory costs what it costs without a directory, and a second look-up. One that
+//! is not is read, and another is written if it had changed: together some microseconds while the
+//! files are in the system's cache, two reads of the disk at most otherwise. What is in memory
+//! besides the keys: a quarter of `--state-mb` for blocks of files and half of it for writing, for
+//! all operators of the process together; for each key that waits for a timer or to expire, the
+//! key itself.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use fjall::{Config, Keyspace, PartitionCreateOptions, PartitionHandle};
+
+use crate::config::Settings;
+use crate::error::{Error, ErrorKind, Result};
+use crate::state::backend::{Backend, Failure, InMemory, Spill, Table, Write};
+
+/// The least memory for blocks of files, and the least for writing.
+const LEAST: u64 = 8 << 20;
+
+/// The directory of one process of a running job, which goes with the last of its users.
+#[derive(Clone)]
+pub(crate) struct OnDisk(Arc<Open>);
+
+struct Open {
+    keyspace: Option<Keyspace>,
+    place: PathBuf,
+    in_memory: usize,
+}
+
+impl std::fmt::Debug for OnDisk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("OnDisk").field(&self.0.place).finish()
+    }
+}
+
+/// The backend that the settings ask for, for the workers of this process of the job `name`.
+///
+/// # Errors
+///
+/// If the directory cannot be used.
+pub(crate) fn open(name: &str, settings: &Settings) -> Result<Option<OnDisk>> {
+    let Some(folder) = &settings.state_dir else { return Ok(None) };
+    let refused = |place: &Path| {
+        let place = place.display();
+        Error::new(ErrorKind::Setting, format!("cannot keep state in {place} (--state-dir)"))
+    };
+    let place = folder.join(file_name(name)).join(settings.process.to_string());
+    // What an earlier process left when it was killed.
+    match fs::remove_dir_all(&place) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(refused(&place).because(error));
+        }
+        _ => {}
+    }
+    fs::create_dir_all(&place).map_err(|error| refused(&place).because(error))?;
+    let bytes = settings.state_bytes();
+    let keyspace = Config::new(&place)
+        .cache_size((bytes / 4).max(LEAST))
+        .max_write_buffer_size((bytes / 2).max(4 * LEAST))
+        .manual_journal_persist(true)
+        .open()
+        .map_err(|error| refused(&place).because(error))?;
+    let in_memory = usize::try_from(bytes / settings.workers as u64).unwrap_or(usize::MAX);
+    Ok(Some(OnDisk(Arc::new(Open { keyspace: Some(keyspace), place, in_memory }))))
+}
+
+/// What a flow keeps its state in: the disk, if the settings ask for it.
+pub(crate) fn backend(on_disk: Option<&OnDisk>) -> Rc<dyn Backend> {
+    match on_disk {
+        Some(it) => Rc::new(it.clone()),
+        None => Rc::new(InMemory),
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        // Its files are closed first. What cannot be removed is removed by the next run.
+        drop(self.keyspace.take());
+        let _ = fs::remove_dir_all(&self.place);
+    }
+}
+
+impl Backend for OnDisk {
+    fn open(&self, operator: &str, worker: usize) -> Result<Option<Spill>, Failure> {
+        let Some(keyspace) = &self.0.keyspace else { return Ok(None) };
+        let name = format!("{worker}-{}", file_name(operator));
+        let options = PartitionCreateOptions::default()
+            .manual_journal_persist(true)
+            .max_memtable_size(u32::try_from(LEAST).unwrap_or(u32::MAX));
+        let rows = keyspace.open_partition(&name, options)?;
+        let table = Rows { rows, whole: self.clone() };
+        Ok(Some(Spill { table: Box::new(table), in_memory: self.0.in_memory }))
+    }
+}
+
+/// The rows of one operator on one worker.
+struct Rows {
+    rows: PartitionHandle,
+    whole: OnDisk,
+}
+
+impl Table for Rows {
+    fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
+        Ok(self.rows.get(key)?.map(|row| row.to_vec()))
+    }
+
+    fn write(&mut self, rows: Vec<Write>) -> Result<(), Failure> {
+        let Some(keyspace) = &self.whole.0.keyspace else { return Ok(()) };
+        let mut batch = keyspace.batch();
+        for (key, row) in rows {
+            match row {
+                Some(row) => batch.insert(&self.rows, key, row),
+                None => batch.remove(&self.rows, key),
+            }
+        }
+        Ok(batch.commit()?)
+    }
+
+    fn each(&mut self, show: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), Failure> {
+        for row in self.rows.iter() {
+            let (key, row) = row?;
+            show(&key, &row);
+        }
+        Ok(())
+    }
+}
+
+/// A name with nothing in it that a file name cannot have, and no other name alike.
+fn file_name(name: &str) -> String {
+    let kept = |it: char| it.is_ascii_alphanumeric() || it == '-';
+    name.chars().fold(String::new(), |made, it| match kept(it) {
+        true => made + it.encode_utf8(&mut [0; 4]),
+        false => format!("{made}_{:x}_", u32::from(it)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(folder: &Path) -> Settings {
+        Settings::default().state_on_disk(folder, 256)
+    }
+
+    #[test]
+    fn rows_are_found_until_they_are_removed() {
+        let folder = tempfile::tempdir().expect("a folder for the test");
+        let on_disk = open("job / 1", &settings(folder.path())).expect("it opens");
+        let backend = backend(on_disk.as_ref());
+        let mut table = backend.open("sum", 0).expect("it opens").expect("it is on disk").table;
+        let mut other = backend.open("sum", 1).expect("it opens").expect("it is on disk").table;
+        let row = |it: u8| (vec![it], Some(vec![it; 3]));
+        table.write(vec![row(1), row(2), row(3)]).expect("it takes rows");
+        table.write(vec![(vec![2], None), (vec![3], Some(vec![]))]).expect("it takes rows");
+        assert_eq!(table.get(&[1]).expect("it can be read"), Some(vec![1; 3]));
+        assert_eq!(table.get(&[2]).expect("it can be read"), None);
+        let mut rows = Vec::new();
+        table.each(&mut |key, row| rows.push((key.to_vec(), row.to_vec()))).expect("it reads");
+        assert_eq!(rows, [(vec![1], vec![1; 3]), (vec![3], vec![])]);
+        assert_eq!(other.get(&[1]).expect("it can be read"), None);
+    }
+
+    #[test]
+    fn a_run_begins_empty_and_leaves_nothing() {
+        let folder = tempfile::tempdir().expect("a folder for the test");
+        let left = folder.path().join("job").join("0");
+        fs::create_dir_all(&left).expect("the folder is writable");
+        fs::write(left.join("left"), "by a process that was killed").expect("it is writable");
+        let on_disk = open("job", &settings(folder.path())).expect("it opens");
+        assert!(left.exists() && !left.join("left").exists());
+        drop(on_disk);
+        assert!(!left.exists());
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_used_is_refused_by_the_name_of_the_setting() {
+        let folder = tempfile::tempdir().expect("a folder for the test");
+        let file = folder.path().join("file");
+        fs::write(&file, "").expect("the folder is writable");
+        let error = open("job", &settings(&file)).expect_err("a file is no folder");
+        assert!(error.to_string().contains("--state-dir"), "{error}");
+    }
+
+    #[test]
+    fn names_of_files_are_plain_and_differ() {
+        assert_eq!(file_name("sum-2"), "sum-2");
+        assert_ne!(file_name("a/b"), file_name("a b"));
+        assert_ne!(file_name("a_b"), file_name("a b"));
+        assert!(!file_name("../x").contains(['/', '.']));
+    }
+}
