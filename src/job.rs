@@ -26,6 +26,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::flow::Flow;
 use crate::metrics::{Metrics, Snapshot};
 
+mod call;
 mod clock;
 mod host;
 mod panics;
@@ -35,6 +36,7 @@ mod signal;
 mod work;
 mod write;
 
+pub use call::{AsyncOptions, Cause, Failed, MapAsync};
 pub use read::Read;
 pub use write::Write;
 

@@ -48,6 +48,8 @@ const TIDEMILL: House = House {
         "error",
         "config",
         "metrics",
+        "retry",
+        "runtime",
         "record",
         "connect",
         "checkpoint",
