@@ -10,6 +10,8 @@ mod files;
 mod generate;
 mod iterate;
 mod malformed;
+#[cfg(feature = "nats")]
+mod nats;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod read_all;
@@ -26,6 +28,8 @@ pub use self::files::{Files, Paths};
 pub use self::generate::{Generate, Random, generate};
 pub use self::iterate::{Iterate, iterate};
 pub use self::malformed::OnMalformed;
+#[cfg(feature = "nats")]
+pub use self::nats::{NatsSink, NatsSource, from_nats, to_nats};
 #[cfg(feature = "postgres")]
 pub use self::postgres::{PostgresSink, to_postgres};
 pub use self::read_all::read_all;

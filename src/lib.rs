@@ -40,6 +40,14 @@
 //!   [`tidemill_operators`], re-exported here.
 //! - [`event_time::Disorder`]: what makes a record late.
 //! - [`rule::Rule`]: an operator of your own.
+//! - [`MapAsync`]: calling services from a job.
+//!
+//! # Features
+//!
+//! None is on by default.
+//!
+//! - `postgres`: `connect::to_postgres`, a sink for tables of PostgreSQL.
+//! - `nats`: `connect::from_nats` and `connect::to_nats`, streams of NATS JetStream.
 //!
 //! # What it does not do yet
 //!

@@ -10,6 +10,8 @@ pub use crate::connect::{
     jsonl, read_all, tcp_lines, text, to_csv, to_files, to_jsonl, to_stdout, to_stdout_jsonl,
     to_text,
 };
+#[cfg(feature = "nats")]
+pub use crate::connect::{NatsSink, NatsSource, from_nats, to_nats};
 #[cfg(feature = "postgres")]
 pub use crate::connect::{PostgresSink, to_postgres};
 pub use crate::event::Event;

@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "nats")]
+pub(crate) mod nats;
+#[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 
 /// How long a server may take, on a machine that does much else.
