@@ -10,6 +10,10 @@ mod files;
 mod generate;
 mod iterate;
 mod malformed;
+#[cfg(feature = "nats")]
+mod nats;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod read_all;
 mod tcp;
 mod tick;
@@ -24,6 +28,10 @@ pub use self::files::{Files, Paths};
 pub use self::generate::{Generate, Random, generate};
 pub use self::iterate::{Iterate, iterate};
 pub use self::malformed::OnMalformed;
+#[cfg(feature = "nats")]
+pub use self::nats::{NatsSink, NatsSource, from_nats, to_nats};
+#[cfg(feature = "postgres")]
+pub use self::postgres::{PostgresSink, to_postgres};
 pub use self::read_all::read_all;
 pub use self::tcp::{TcpLines, tcp_lines};
 

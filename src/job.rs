@@ -28,6 +28,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::flow::Flow;
 use crate::metrics::{Metrics, Snapshot};
 
+mod call;
 mod checkpoints;
 mod clock;
 mod host;
@@ -39,6 +40,7 @@ mod signal;
 mod work;
 mod write;
 
+pub use call::{AsyncOptions, Cause, Failed, MapAsync};
 pub use read::Read;
 pub use write::Write;
 

@@ -40,6 +40,14 @@
 //!   [`tidemill_operators`], re-exported here.
 //! - [`event_time::Disorder`]: what makes a record late.
 //! - [`rule::Rule`]: an operator of your own.
+//! - [`MapAsync`]: calling services from a job.
+//!
+//! # Features
+//!
+//! None is on by default.
+//!
+//! - `postgres`: `connect::to_postgres`, a sink for tables of PostgreSQL.
+//! - `nats`: `connect::from_nats` and `connect::to_nats`, streams of NATS JetStream.
 //!
 //! # What it does not do yet
 //!
@@ -57,10 +65,12 @@ mod job;
 pub mod launch;
 pub mod metrics;
 pub mod prelude;
+pub mod retry;
+mod runtime;
 mod spill;
 
 pub use error::{Error, ErrorKind, Result};
-pub use job::{Job, Read, Write};
+pub use job::{AsyncOptions, Cause, Failed, Job, MapAsync, Read, Write};
 pub use tidemill_operators::{
     aggregate, batch, collection, count, drive, event, event_time, events, flow, key, keyed, mark,
     partitions, plan, process, rule, state, stream, time, window,

@@ -50,6 +50,8 @@ const TIDEMILL: House = House {
         "error",
         "config",
         "metrics",
+        "retry",
+        "runtime",
         "record",
         "connect",
         "spill",

@@ -87,6 +87,16 @@ pub enum Either<L, R> {
     Right(R),
 }
 
+/// What succeeded is on the left, what failed on the right.
+impl<L, R> From<Result<L, R>> for Either<L, R> {
+    fn from(result: Result<L, R>) -> Self {
+        match result {
+            Ok(left) => Self::Left(left),
+            Err(right) => Self::Right(right),
+        }
+    }
+}
+
 /// Whether a rule is through with a watermark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]

@@ -109,6 +109,18 @@ impl<'scope, D: 'static> Stream<'scope, D> {
         self.inner
     }
 
+    /// Puts an operator of one's own behind the stream: `build` is given the batches and gives those
+    /// of the operator, which is `node` of the plan. Each keeps the mark of the batch that its
+    /// records were made from, and the epoch.
+    pub fn then<T>(
+        self,
+        node: NodeId,
+        build: impl FnOnce(Timely<'scope, Epoch, Batch<D>>) -> Timely<'scope, Epoch, Batch<T>>,
+    ) -> Stream<'scope, T> {
+        let Self { flow, inner, partitions, .. } = self;
+        Stream { flow, inner: build(inner), node, partitions }
+    }
+
     /// The flow that the stream is part of.
     pub fn flow(&self) -> &Flow<'scope> {
         &self.flow

@@ -16,6 +16,10 @@ pub(crate) struct Rows {
     delimiter: u8,
     /// The bytes that put their field in quotes.
     special: [bool; 256],
+    /// What stands for a value that is not there.
+    null: &'static [u8],
+    /// Whether bytes are written in hexadecimal, as `\\x01ff`, rather than as they are.
+    hexadecimal: bool,
 }
 
 impl Rows {
@@ -24,7 +28,16 @@ impl Rows {
         for byte in [delimiter, b'"', b'\n', b'\r'] {
             special[usize::from(byte)] = true;
         }
-        Self { delimiter, special }
+        Self { delimiter, special, null: b"", hexadecimal: false }
+    }
+
+    /// Writes rows that PostgreSQL's `COPY` understands, where a missing value is `\N` and an
+    /// empty field is an empty text.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn for_copy() -> Self {
+        let mut rows = Self { null: b"\\N", hexadecimal: true, ..Self::new(b',') };
+        rows.special[usize::from(b'\\')] = true;
+        rows
     }
 
     /// Appends a record as a row and returns how many columns that has.
@@ -98,6 +111,21 @@ impl Row<'_> {
     pub(super) fn plain(&mut self, field: &[u8]) -> Result<(), RowError> {
         self.begin_column();
         self.out.extend_from_slice(field);
+        Ok(())
+    }
+
+    pub(super) fn missing(&mut self) -> Result<(), RowError> {
+        self.plain(self.rows.null)
+    }
+
+    pub(super) fn bytes(&mut self, field: &[u8]) -> Result<(), RowError> {
+        if !self.rows.hexadecimal {
+            return self.text(field);
+        }
+        self.plain(b"\\x")?;
+        for byte in field {
+            write!(self.out, "{byte:02x}").map_err(ser::Error::custom)?;
+        }
         Ok(())
     }
 

@@ -57,11 +57,11 @@ impl<'a, 'b> Serializer for &'a mut Row<'b> {
     }
 
     fn serialize_bytes(self, value: &[u8]) -> Result<(), RowError> {
-        self.text(value)
+        self.bytes(value)
     }
 
     fn serialize_none(self) -> Result<(), RowError> {
-        self.plain(b"")
+        self.missing()
     }
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), RowError> {
@@ -69,11 +69,11 @@ impl<'a, 'b> Serializer for &'a mut Row<'b> {
     }
 
     fn serialize_unit(self) -> Result<(), RowError> {
-        self.plain(b"")
+        self.missing()
     }
 
     fn serialize_unit_struct(self, _: &'static str) -> Result<(), RowError> {
-        self.plain(b"")
+        self.missing()
     }
 
     fn serialize_unit_variant(

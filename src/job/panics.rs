@@ -19,6 +19,7 @@ use super::host::said;
 use super::stopped;
 use crate::cluster;
 use crate::error::Error;
+use crate::runtime;
 
 thread_local! {
     /// The names of this worker's operators, by their identifiers.
@@ -50,6 +51,10 @@ pub(super) fn watch(shared: bool) -> Watch {
                 let place = info.location().map_or_else(String::new, ToString::to_string);
                 LAST.set(Some((operator, place)));
                 return;
+            }
+            if name == runtime::THREAD {
+                let place = info.location().map_or_else(String::new, ToString::to_string);
+                LAST.set(Some((None, place)));
             }
             let moves_bytes = name.starts_with("timely:recv") || name.starts_with("timely:send");
             let shared = *SHARED.lock().unwrap_or_else(PoisonError::into_inner) > 0;
@@ -99,4 +104,10 @@ pub(super) fn error(panic: &(dyn Any + Send)) -> Error {
         Some((None, place)) => stopped(format!("a worker panicked at {place}")).because(message),
         None => stopped("a worker panicked").because(message),
     }
+}
+
+/// The error that a panic in a call of an operator was, told on the thread where it happened.
+pub(super) fn error_in(operator: &str, panic: &(dyn Any + Send)) -> Error {
+    let place = LAST.take().map_or_else(String::new, |(_, place)| format!(" at {place}"));
+    stopped(format!("operator `{operator}` panicked{place}")).because(said(panic).to_owned())
 }
