@@ -8,9 +8,7 @@ use std::time::Instant;
 
 use clap::Parser;
 use tidemill::config::Settings;
-use tidemill::prelude::{
-    Context, Disorder, EventTime, Job, Process, Read, States, ValueState, iterate,
-};
+use tidemill::prelude::{Context, Disorder, EventTime, Job, Process, Read, ValueState, iterate};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
