@@ -13,6 +13,7 @@ mod tests;
 pub mod trigger;
 mod verbs;
 mod with_late;
+mod written;
 
 pub use assign::{
     Aligned, Assign, Count, CountSliding, CountTumbling, Cumulative, GapBy, Global, Refused,

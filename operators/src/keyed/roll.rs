@@ -12,6 +12,7 @@ use crate::events::Events;
 use crate::key::hash;
 use crate::plan::Node;
 use crate::rule::{Advance, Outbox, Rule, Snapshot};
+use crate::state::journal::{Entries, Journal, Noted};
 use crate::time::EventTime;
 
 impl<'scope, K: Key, V: Value> Keyed<'scope, K, V> {
@@ -48,7 +49,7 @@ impl<'scope, K: Key, V: Value> Keyed<'scope, K, V> {
     /// ```
     pub fn aggregate<A: Aggregate<V>>(self, aggregate: A) -> Events<'scope, (K, A::Output)> {
         let node = Node::operator("aggregate").state("one aggregate per key, never freed");
-        self.rule(node, Roll { aggregate, keys: HashMap::default() }).0
+        self.rule(node, Roll { aggregate, keys: Keys::default(), journal: Journal::default() }).0
     }
 
     /// Gives, for each record, `combine` of all records of its key up to it.
@@ -64,7 +65,28 @@ impl<'scope, K: Key, V: Value> Keyed<'scope, K, V> {
 
 struct Roll<K, S, A> {
     aggregate: A,
-    keys: HashMap<K, S, FixedState>,
+    keys: Keys<K, S>,
+    journal: Journal<K>,
+}
+
+/// The aggregate of each key, and when it was noted as changed.
+type Keys<K, S> = HashMap<K, (Noted, S), FixedState>;
+
+impl<K: Key, S: Clone> Entries<K, (K, S)> for Keys<K, S> {
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn all(&mut self, give: &mut dyn FnMut(u64, (K, S))) {
+        for (key, (_, state)) in self {
+            give(hash(key), (key.clone(), state.clone()));
+        }
+    }
+
+    fn one(&mut self, key: &K) -> (u64, (K, S)) {
+        let (_, state) = &self[key];
+        (hash(key), (key.clone(), state.clone()))
+    }
 }
 
 impl<K: Key, V: Value, A: Aggregate<V>> Rule<Event<(K, V)>> for Roll<K, A::State, A> {
@@ -77,10 +99,14 @@ impl<K: Key, V: Value, A: Aggregate<V>> Rule<Event<(K, V)>> for Roll<K, A::State
         Event { at, value: (key, value) }: Event<(K, V)>,
         out: &mut Outbox<Self::Output, Infallible>,
     ) {
-        let state = match self.keys.get_mut(&key) {
-            Some(state) => state,
-            None => self.keys.entry(key.clone()).insert(self.aggregate.start()).into_mut(),
+        let (noted, state) = match self.keys.get_mut(&key) {
+            Some(known) => known,
+            None => {
+                let new = (Noted::default(), self.aggregate.start());
+                self.keys.entry(key.clone()).insert(new).into_mut()
+            }
         };
+        self.journal.note(noted, || key.clone());
         self.aggregate.add(state, at, &value);
         out.main.push(Event::new(at, (key, self.aggregate.finish(state))));
     }
@@ -90,13 +116,11 @@ impl<K: Key, V: Value, A: Aggregate<V>> Rule<Event<(K, V)>> for Roll<K, A::State
     }
 
     fn save(&mut self, to: &mut dyn Snapshot<Self::Saved>) {
-        for (key, state) in &self.keys {
-            to.keyed(hash(key), (key.clone(), state.clone()));
-        }
+        self.journal.save(to, &mut self.keys);
     }
 
     fn restore(&mut self, (key, state): Self::Saved) {
-        self.keys.insert(key, state);
+        self.keys.insert(key, (Noted::default(), state));
     }
 
     fn resume(&mut self, _: EventTime) {}

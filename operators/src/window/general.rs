@@ -41,7 +41,9 @@ use self::agenda::{Agenda, Call};
 use self::parts::Parts;
 use self::windows::Window;
 use crate::event::Event;
+use crate::key;
 use crate::rule::{Advance, Outbox, Rule, Snapshot};
+use crate::state::journal::{Entries, Journal, Noted};
 use crate::time::{EventTime, Span};
 use crate::window::assign::{Assign, Refused};
 use crate::window::contents::Contents;
@@ -84,13 +86,16 @@ where
     agenda: Agenda<K>,
     /// The windows of the record at hand; kept for its allocation.
     spans: Vec<Span>,
+    journal: Journal<K>,
 }
 
-/// A key with its windows in order: one entry of saved state.
+/// A key with its windows in order: one entry of saved state. A key without windows is gone.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Saved<K, C, S> {
     key: K,
     windows: Vec<Window<C, S>>,
+    #[serde(skip)]
+    noted: Noted,
 }
 
 impl<K, C, S> fmt::Debug for Saved<K, C, S> {
@@ -131,13 +136,14 @@ where
             hasher: FixedState::default(),
             agenda: Agenda::default(),
             spans: Vec::new(),
+            journal: Journal::default(),
         })
     }
 }
 
 impl<K, V, A, T, C> Rule<Event<(K, V)>> for General<K, V, A, T, C>
 where
-    K: Clone + Eq + Hash + Serialize + DeserializeOwned + 'static,
+    K: Clone + Ord + Hash + Serialize + DeserializeOwned + 'static,
     V: 'static,
     A: Assign<V>,
     T: Trigger<V>,
@@ -162,8 +168,9 @@ where
         let mut entry = self
             .keys
             .entry(hash, |it| it.key == key, |it| self.hasher.hash_one(&it.key))
-            .or_insert_with(|| Saved { key: key.clone(), windows: Vec::new() });
-        let Saved { key: ours, windows } = entry.get_mut();
+            .or_insert_with(|| Saved::new(key.clone()));
+        let Saved { key: ours, windows, noted } = entry.get_mut();
+        self.journal.note(noted, || ours.clone());
         let mut taken = false;
         for &span in &self.spans {
             let Some(place) = self.parts.place(windows, span, &mut self.agenda) else { continue };
@@ -201,9 +208,7 @@ where
     }
 
     fn save(&mut self, to: &mut dyn Snapshot<Self::Saved>) {
-        for saved in &self.keys {
-            to.keyed(crate::key::hash(&saved.key), saved.clone());
-        }
+        self.journal.save(to, &mut Keys(&self.keys, &self.hasher));
     }
 
     fn restore(&mut self, mut saved: Self::Saved) {
@@ -212,7 +217,12 @@ where
             self.parts.queue(&saved.key, window, &mut self.agenda);
         }
         let hash = self.hasher.hash_one(&saved.key);
-        self.keys.insert_unique(hash, saved, |it| self.hasher.hash_one(&it.key));
+        if let Ok(earlier) = self.keys.find_entry(hash, |it| it.key == saved.key) {
+            earlier.remove();
+        }
+        if !saved.windows.is_empty() {
+            self.keys.insert_unique(hash, saved, |it| self.hasher.hash_one(&it.key));
+        }
     }
 
     fn resume(&mut self, watermark: EventTime) {
@@ -222,7 +232,7 @@ where
 
 impl<K, V, A, T, C> General<K, V, A, T, C>
 where
-    K: Clone + Eq + Hash,
+    K: Clone + Ord + Hash,
     A: Assign<V>,
     T: Trigger<V>,
     C: Contents<K, V>,
@@ -236,10 +246,11 @@ where
     ) {
         let hash = self.hasher.hash_one(&call.key);
         let Ok(mut entry) = self.keys.find_entry(hash, |it| it.key == call.key) else { return };
-        let Saved { key, windows } = entry.get_mut();
+        let Saved { key, windows, noted } = entry.get_mut();
         let named = |it: &Window<_, _>| it.id == call.window && it.queued == Some(moment);
         let Some(place) = windows.iter().position(named) else { return };
         let window = &mut windows[place];
+        self.journal.note(noted, || key.clone());
         window.queued = None;
         if window.moments.first() == Some(&moment) {
             window.moments.remove(0);
@@ -253,6 +264,35 @@ where
         if windows.is_empty() {
             entry.remove();
         }
+    }
+}
+
+impl<K, C, S> Saved<K, C, S> {
+    fn new(key: K) -> Self {
+        Self { key, windows: Vec::new(), noted: Noted::default() }
+    }
+}
+
+/// The keys of a rule, to be saved.
+struct Keys<'a, K, C, S>(&'a HashTable<Saved<K, C, S>>, &'a FixedState);
+
+impl<K, C, S> Entries<K, Saved<K, C, S>> for Keys<'_, K, C, S>
+where
+    K: Clone + Eq + Hash + Serialize,
+    C: Clone,
+    S: Clone,
+{
+    fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    fn all(&mut self, give: &mut dyn FnMut(u64, Saved<K, C, S>)) {
+        self.0.iter().for_each(|saved| give(key::hash(&saved.key), saved.clone()));
+    }
+
+    fn one(&mut self, key: &K) -> (u64, Saved<K, C, S>) {
+        let saved = self.0.find(self.1.hash_one(key), |it| it.key == *key);
+        (key::hash(key), saved.cloned().unwrap_or_else(|| Saved::new(key.clone())))
     }
 }
 

@@ -23,6 +23,7 @@ use self::slice::{Closed, Folding, Forms, Sorted};
 use self::total::Total;
 use self::young::Young;
 use super::slices::{Calendar, Places};
+use super::written::Written;
 use super::{Cumulative, Pane, Sliding};
 use crate::aggregate::Aggregate;
 use crate::event::Event;
@@ -54,6 +55,7 @@ pub(crate) struct Running<K, V, A: Aggregate<V>> {
     /// The first window that has not fired.
     next: i64,
     watermark: EventTime,
+    written: Written,
 }
 
 /// A slice that records are folded into.
@@ -104,6 +106,7 @@ impl<K: Key, V: Value, A: Aggregate<V>> Running<K, V, A> {
             firing: None,
             next: i64::MIN,
             watermark: EventTime::MIN,
+            written: Written::default(),
         }
     }
 
@@ -173,6 +176,7 @@ impl<K: Key, V: Value, A: Aggregate<V>> Running<K, V, A> {
         self.aggregate.add(&mut state, at, &value);
         let one = Closed::Sparse(vec![(place, state.clone())]);
         self.total.enter(&one, self.places.held(), &self.aggregate);
+        self.written.change(number);
         match self.closed.entry(number).or_insert_with(|| Closed::Sparse(Vec::new())) {
             Closed::Sparse(states) => states.push((place, state)),
             Closed::Dense(dense) => {
@@ -206,6 +210,7 @@ impl<K: Key, V: Value, A: Aggregate<V>> Running<K, V, A> {
             && entry.key() <= slices.end()
         {
             let (number, slot) = entry.remove_entry();
+            self.written.close(number);
             let slice = std::mem::take(&mut self.slices[slot].states);
             self.free.push(slot);
             let closed = self.forms.close(slice, self.places.len());
@@ -257,6 +262,7 @@ impl<K: Key, V: Value, A: Aggregate<V>> Rule<Event<(K, V)>> for Running<K, V, A>
     type Saved = (i64, K, A::State);
 
     fn accept(&mut self, record: Event<(K, V)>, out: &mut Outbox<Self::Output, Self::Side>) {
+        self.written.touch();
         if let Some((slot, sorted)) = self.sort(record, out) {
             self.slices[slot].states.fold(&mut vec![sorted], self.places.len(), &self.aggregate);
         }
@@ -269,6 +275,7 @@ impl<K: Key, V: Value, A: Aggregate<V>> Rule<Event<(K, V)>> for Running<K, V, A>
         records: &mut Vec<Event<(K, V)>>,
         out: &mut Outbox<Self::Output, Self::Side>,
     ) {
+        self.written.touch();
         for record in records.drain(..) {
             if let Some((slot, sorted)) = self.sort(record, out) {
                 self.slices[slot].waiting.push(sorted);
@@ -305,16 +312,29 @@ impl<K: Key, V: Value, A: Aggregate<V>> Rule<Event<(K, V)>> for Running<K, V, A>
     }
 
     fn save(&mut self, to: &mut dyn Snapshot<Self::Saved>) {
-        let mut keep = |number: i64, place: u32, state: &A::State| {
-            let key = self.places.key(place as usize);
-            to.keyed(hash(key), (number, key.clone(), state.clone()));
+        let places = &self.places;
+        let entry = |number: i64, place: u32, state: &A::State| {
+            let key = places.key(place as usize);
+            (hash(key), (number, key.clone(), state.clone()))
         };
         for (number, slice) in &self.closed {
-            slice.each(|place, state| keep(*number, place, state));
+            if self.written.begin(to, *number, false) {
+                slice.each(|place, state| {
+                    let (hash, entry) = entry(*number, place, state);
+                    to.keyed(hash, entry);
+                });
+            }
         }
         for (number, slot) in &self.open {
-            self.slices[*slot].states.each(|place, state| keep(*number, place, state));
+            if self.written.begin(to, *number, true) {
+                self.slices[*slot].states.each(|place, state| {
+                    let (hash, entry) = entry(*number, place, state);
+                    to.keyed(hash, entry);
+                });
+            }
         }
+        let (open, closed) = (&self.open, &self.closed);
+        self.written.end(|it| open.contains_key(&it) || closed.contains_key(&it));
     }
 
     fn restore(&mut self, (number, key, saved): Self::Saved) {

@@ -24,6 +24,7 @@ pub(super) use self::calendar::Calendar;
 pub(super) use self::open::Open;
 pub(super) use self::places::Places;
 use self::stacks::{Closed, Stacks};
+use super::written::Written;
 use super::{Cumulative, Pane, Sliding};
 use crate::aggregate::Aggregate;
 use crate::event::Event;
@@ -55,6 +56,7 @@ pub(crate) struct Slices<K, V, A: Aggregate<V>> {
     spare_states: Vec<Vec<(u32, A::State)>>,
     sorted: Vec<Sorted<V>>,
     known: Vec<(usize, u32)>,
+    written: Written,
 }
 
 /// Records that are looked up before any of them is folded.
@@ -91,6 +93,7 @@ impl<K: Key, V: Value, A: Aggregate<V>> Slices<K, V, A> {
             spare_states: Vec::new(),
             sorted: Vec::new(),
             known: Vec::new(),
+            written: Written::default(),
         }
     }
 
@@ -190,6 +193,7 @@ impl<K: Key, V: Value, A: Aggregate<V>> Slices<K, V, A> {
         let merge = |into: &mut _, from: &_| self.aggregate.merge(into, from);
         self.stacks.amend(self.number, place, &state, merge);
         self.closed.entry(self.number).or_default().push((place, state));
+        self.written.change(self.number);
     }
 
     /// The first slice that there is.
@@ -218,6 +222,7 @@ impl<K: Key, V: Value, A: Aggregate<V>> Slices<K, V, A> {
     }
 
     fn close(&mut self, number: i64, mut open: Open<A::State>) {
+        self.written.close(number);
         // The next slice to be opened will be about as large: growing by steps would copy it.
         let alike = || Vec::with_capacity(open.states.len() + open.states.len() / 16);
         let room = self.spare_states.pop().unwrap_or_else(alike);
@@ -279,6 +284,7 @@ impl<K: Key, V: Value, A: Aggregate<V>> Rule<Event<(K, V)>> for Slices<K, V, A> 
     type Saved = (i64, K, A::State);
 
     fn accept(&mut self, record: Event<(K, V)>, out: &mut Outbox<Self::Output, Self::Side>) {
+        self.written.touch();
         if let Some((number, place, Event { at, value })) = self.sort(record, out) {
             let hand = self.open(number);
             let start = || self.aggregate.start();
@@ -295,6 +301,7 @@ impl<K: Key, V: Value, A: Aggregate<V>> Rule<Event<(K, V)>> for Slices<K, V, A> 
         records: &mut Vec<Event<(K, V)>>,
         out: &mut Outbox<Self::Output, Self::Side>,
     ) {
+        self.written.touch();
         let mut sorted = std::mem::take(&mut self.sorted);
         let mut known = std::mem::take(&mut self.known);
         let mut records = records.drain(..);
@@ -332,16 +339,18 @@ impl<K: Key, V: Value, A: Aggregate<V>> Rule<Event<(K, V)>> for Slices<K, V, A> 
     }
 
     fn save(&mut self, to: &mut dyn Snapshot<Self::Saved>) {
-        let mut keep = |number: i64, place: u32, state: &A::State| {
-            let key = self.places.key(place as usize);
-            to.keyed(hash(key), (number, key.clone(), state.clone()));
-        };
-        for (number, states) in &self.closed {
-            states.iter().for_each(|(place, state)| keep(*number, *place, state));
+        let closed = self.closed.iter().map(|(number, states)| (*number, states, false));
+        let open = self.open.iter().map(|(number, open)| (*number, &open.states, true));
+        for (number, states, may_have_changed) in closed.chain(open) {
+            if self.written.begin(to, number, may_have_changed) {
+                for (place, state) in states {
+                    let key = self.places.key(*place as usize);
+                    to.keyed(hash(key), (number, key.clone(), state.clone()));
+                }
+            }
         }
-        for (number, open) in &self.open {
-            open.states.iter().for_each(|(place, state)| keep(*number, *place, state));
-        }
+        let (open, closed) = (&self.open, &self.closed);
+        self.written.end(|it| closed.contains_key(&it) || open.iter().any(|(open, _)| *open == it));
     }
 
     fn restore(&mut self, (number, key, saved): Self::Saved) {
