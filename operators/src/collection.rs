@@ -17,9 +17,9 @@
 //!     let edges = Stream::from_inner(&flow, edges.to_stream(scope)).changelog();
 //!     let start = Stream::from_inner(&flow, [1].to_stream(scope)).inserts();
 //!     let reached = start.clone().iterate(|reached| {
-//!         let edges = edges.enter(&reached);
+//!         let (edges, start) = (edges.enter(&reached), start.enter(&reached));
 //!         let next = reached.map(|it| (it, ())).join(edges).map(|(_, ((), to))| to);
-//!         next.concat(start.enter(&next)).distinct()
+//!         next.concat(start).distinct()
 //!     });
 //!     reached.changes().inner().capture()
 //! });
@@ -100,22 +100,20 @@ impl<D: ExchangeData + Serialize + DeserializeOwned + Clone + Ord + Hash + Debug
 /// use tidemill_operators::stream::Stream;
 /// use timely::dataflow::operators::{Capture, ToStream, capture::Extract};
 ///
+/// // Who paid how much, and who lives where.
 /// let paid = timely::example(|scope| {
 ///     let flow = Flow::new(scope);
-///     let orders = [("ann", 3), ("bob", 5), ("ann", 4)].to_stream(scope);
+///     let orders = [(1, 30), (2, 50), (1, 40)].to_stream(scope);
 ///     let orders = Stream::from_inner(&flow, orders).inserts();
-///     let cities = [("ann", Some("Rome")), ("bob", Some("Oslo"))].to_stream(scope);
+///     let cities = [(1, Some('R')), (2, Some('L')), (2, Some('O'))].to_stream(scope);
 ///     let cities = Stream::from_inner(&flow, cities).upserts();
-///     let by_city = orders.map(|(name, euros)| (name.to_owned(), euros))
-///         .join(cities.map(|(name, city)| (name.to_owned(), city.to_owned())))
-///         .map(|(_, (euros, city))| (city, euros));
+///     let by_city = orders.join(cities).map(|(_, (euros, city))| (city, euros));
 ///     let sums = by_city.reduce(|_city, orders, sum| {
 ///         sum.push((orders.iter().map(|(euros, times)| **euros * *times as i32).sum::<i32>(), 1));
 ///     });
 ///     sums.changes().inner().capture()
 /// });
-/// let expected = [(("Oslo".to_owned(), 5), 1), (("Rome".to_owned(), 7), 1)];
-/// assert_eq!(paid.extract(), [(0, expected.to_vec())]);
+/// assert_eq!(paid.extract(), [(0, vec![(('O', 50), 1), (('R', 70), 1)])]);
 /// ```
 pub struct Collection<'scope, D: 'static, T: Timestamp = Epoch> {
     site: Rc<Site>,

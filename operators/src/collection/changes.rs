@@ -39,11 +39,11 @@ impl<'scope, D: Record> Collection<'scope, D> {
     /// use timely::dataflow::operators::{Capture, ToStream, capture::Extract};
     ///
     /// let changes = timely::example(|scope| {
-    ///     let log = [("a", 1), ("b", 2), ("a", -1), ("b", -1)].to_stream(scope);
-    ///     let log = Stream::from_inner(&Flow::new(scope), log.map(|(it, by)| (it.to_owned(), by)));
+    ///     let log = [('a', 1), ('b', 2), ('a', -1), ('b', -1)].to_stream(scope);
+    ///     let log = Stream::from_inner(&Flow::new(scope), log);
     ///     log.changelog().changes().inner().capture()
     /// });
-    /// assert_eq!(changes.extract(), [(0, vec![("b".to_owned(), 1)])]);
+    /// assert_eq!(changes.extract(), [(0, vec![('b', 1)])]);
     /// ```
     pub fn changes(self) -> Stream<'scope, (D, Diff)> {
         let flow = self.flow();
