@@ -415,7 +415,7 @@ fn the_example_writes_the_same_rows_however_often_it_runs() {
     for workers in ["1", "2"] {
         let mut example = child::example("postgres");
         let ended = child::run(example.args(["--quiet", "-w", workers, "--url", &server.url()]));
-        assert_eq!(ended.well().out, "85 rows\n");
+        assert_eq!(ended.well().out, "85 rows");
         let counts = texts(&server, "SELECT count(*) || ' ' || sum(clicks) FROM clicks");
         assert_eq!(counts, [Some("85 100000".to_owned())]);
     }

@@ -33,7 +33,7 @@ use crate::retry::Retry;
 ///     let orders = from_nats("nats://localhost:4222", "ORDERS").jsonl::<Order>();
 ///     flow.read(orders.subjects(["orders.eu", "orders.us"]))?
 ///         .event_time(|it| EventTime::from_millis(it.at_ms), Disorder::up_to(seconds(5)))
-///         .key_by(|it| it.shop.clone())
+///         .key_value(|it| (it.shop, 1u64))
 ///         .window(Tumbling::new(minutes(1)))
 ///         .aggregate(Count)
 ///         .map(|pane| (pane.key, pane.value))
