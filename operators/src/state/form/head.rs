@@ -128,7 +128,9 @@ pub(super) fn skip(rest: &mut &[u8]) -> Result<(), Error> {
         values -= 1;
         match head(rest)? {
             Head::Some => values += 1,
-            Head::Text(len) | Head::Bytes(len) => drop(take(rest, len)?),
+            Head::Text(len) | Head::Bytes(len) => {
+                take(rest, len)?;
+            }
             Head::Items(len) => values = len.saturating_add(values),
             Head::Entries(len) => values = len.saturating_mul(2).saturating_add(values),
             _ => {}
