@@ -79,7 +79,7 @@ enum Loose {
     Blob(Blob),
     Text(String),
     Holes(Vec<Holes>),
-    Named { inner: Inner, unit: Unit },
+    Named { inner: Inner, unit: () },
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -212,7 +212,7 @@ fn loose() -> impl Strategy<Value = Loose> {
         any::<String>().prop_map(Loose::Text),
         any::<Vec<u8>>().prop_map(|it| Loose::Blob(Blob(it))),
         any::<Vec<Holes>>().prop_map(Loose::Holes),
-        inner().prop_map(|inner| Loose::Named { inner, unit: Unit }),
+        inner().prop_map(|inner| Loose::Named { inner, unit: () }),
     ]
 }
 

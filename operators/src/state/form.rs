@@ -16,7 +16,8 @@
 //! their own length could hold. Values are nested at most 256 deep, in both directions.
 //!
 //! What serde itself cannot carry it cannot carry here: the 128-bit integers of an internally tagged or
-//! untagged enum, or of a flattened field, are written and then refused.
+//! untagged enum, or of a flattened field, and the unit structs of an untagged enum are written and
+//! then refused.
 //!
 //! # Cost
 //!
