@@ -13,6 +13,7 @@ use tidemill_operators::aggregate::{
     Quantiles, Reduce, Sum, TopK, Variance,
 };
 use tidemill_operators::event::Event;
+use tidemill_operators::state::{decode, encode};
 use tidemill_operators::time::EventTime;
 
 /// Folds `records` as a job might, in eight ways drawn from `seed`, and asks each time whether the
@@ -55,8 +56,7 @@ where
 }
 
 fn restart<S: Serialize + DeserializeOwned>(state: &S) -> S {
-    let saved = postcard::to_stdvec(state).expect("a state can be saved");
-    postcard::from_bytes(&saved).expect("a saved state can be restored")
+    decode(&encode(state)).expect("a saved state can be restored")
 }
 
 /// Numbers that a seed repeats (SplitMix64).

@@ -1,19 +1,57 @@
 //! The form that state has as bytes: self-describing, so that a later program can still read it.
 //!
-//! Structs are written with the names of their fields (MessagePack). A program whose struct has
-//! gained a field with `#[serde(default)]`, or lost one, or has them in another order, reads what an
-//! earlier one wrote; so does one whose integer became wider.
-
-use std::io::Cursor;
+//! It is MessagePack. Structs are maps by the names of their fields, enums are `{variant: content}`
+//! or the name alone. A program whose struct has gained a field with `#[serde(default)]`, or lost
+//! one, or has them in another order, reads what an earlier one wrote; so does one whose integer
+//! became wider.
+//!
+//! # Guarantees
+//!
+//! What was encoded is what is decoded. MessagePack has one `nil` for `None` and `()`, so that
+//! `Some(None)` and `Some(())` would be lost in it. Here a `Some` whose content begins with `nil`
+//! has the byte 0xc1 in front, which MessagePack never uses, and one whose content begins with
+//! that byte has another. All else can be read by any MessagePack library.
+//!
+//! Bytes that are no such value are an error: they never panic, and they make no room for more than
+//! their own length could hold. Values are nested at most 256 deep, in both directions.
+//!
+//! What serde itself cannot carry it cannot carry here: the 128-bit integers of an internally tagged or
+//! untagged enum, or of a flattened field, and the unit structs of an untagged enum are written and
+//! then refused.
+//!
+//! # Cost
+//!
+//! One pass in either direction, without allocation but for the value itself and the growth of the
+//! bytes. Integers take one to nine bytes, the 128-bit ones 18, a field its name besides.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use read::Reader;
+use write::Writer;
+
+mod access;
+mod error;
+mod head;
+mod items;
+mod read;
+mod write;
+
+/// How deep values may be nested: sequences, maps, structs, variants and options.
+const DEPTH: u32 = 256;
+
+/// What stands for nothing: `None` and `()`.
+const NIL: u8 = 0xc0;
+
+/// In front of the content of a `Some` that begins with [`NIL`] or with this.
+const SOME: u8 = 0xc1;
 
 /// Encodes one value of saved state.
 ///
 /// # Panics
 ///
-/// If the value's own `Serialize` implementation reports an error.
+/// If the value's own `Serialize` implementation reports an error, it is nested more than 256 deep
+/// or a part of it is longer than 2³² - 1.
 pub fn encode<S: Serialize>(value: &S) -> Vec<u8> {
     let mut bytes = Vec::new();
     encode_into(&mut bytes, value);
@@ -24,19 +62,37 @@ pub fn encode<S: Serialize>(value: &S) -> Vec<u8> {
 ///
 /// # Panics
 ///
-/// If the value's own `Serialize` implementation reports an error.
+/// As [`encode`].
 pub fn encode_into<S: Serialize>(bytes: &mut Vec<u8>, value: &S) {
-    rmp_serde::encode::write_named(bytes, value)
-        .expect("state serialises without an error of its own");
+    if let Err(error) = value.serialize(Writer::new(bytes)) {
+        panic!("state of type {} cannot be saved: {error}", std::any::type_name::<S>());
+    }
 }
 
 /// Decodes what [`encode`] made.
 ///
 /// # Errors
 ///
-/// Why the bytes cannot be this type: the state belongs to another program.
+/// Where and why the bytes cannot be this type: the state belongs to another program.
+///
+/// # Example
+///
+/// ```
+/// use tidemill_operators::state::{decode, encode};
+///
+/// let bytes = encode(&("a", vec![1, 300]));
+/// assert_eq!(decode(&bytes), Ok(("a".to_string(), vec![1u64, 300])));
+///
+/// let error = decode::<(String, Vec<u8>)>(&bytes).unwrap_err();
+/// assert_eq!(error, "1.1: invalid value: integer `300`, expected u8");
+/// ```
 pub fn decode<S: DeserializeOwned>(bytes: &[u8]) -> Result<S, String> {
-    rmp_serde::from_slice(bytes).map_err(|error| error.to_string())
+    let mut rest = bytes;
+    let value = S::deserialize(Reader::new(&mut rest)).map_err(|error| error.to_string())?;
+    match rest.len() {
+        0 => Ok(value),
+        more => Err(format!("{more} more bytes follow the value")),
+    }
 }
 
 /// Decodes, one after the other, the values that [`encode_into`] put into `bytes`.
@@ -48,9 +104,9 @@ pub fn decode_all<S: DeserializeOwned>(
     bytes: &[u8],
     mut each: impl FnMut(S),
 ) -> Result<(), String> {
-    let mut values = rmp_serde::Deserializer::new(Cursor::new(bytes));
-    while values.position() < bytes.len() as u64 {
-        each(S::deserialize(&mut values).map_err(|error| error.to_string())?);
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        each(S::deserialize(Reader::new(&mut rest)).map_err(|error| error.to_string())?);
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use tidemill_operators::event::Event;
 use tidemill_operators::key::{Groups, hash};
 use tidemill_operators::rule::{Advance, Outbox, Rule, Snapshot};
+use tidemill_operators::state::{decode, encode};
 use tidemill_operators::time::{EventTime, Span};
 use tidemill_operators::window::Pane;
 use tidemill_operators::window::contents::{Contents, Whole};
@@ -119,7 +120,7 @@ impl<S: serde::Serialize> Snapshot<S> for Kept {
     fn section(&mut self, _: u64) {}
 
     fn keyed(&mut self, hash: u64, entry: S) {
-        self.0.push((hash, postcard::to_stdvec(&entry).expect("state serialises")));
+        self.0.push((hash, encode(&entry)));
     }
 
     fn everyone(&mut self, _: S) {
@@ -142,7 +143,7 @@ fn restart<R: Rule<D>, D>(
     let mut fresh: Vec<R> = (0..count).map(|_| make()).collect();
     fresh.iter_mut().for_each(|it| it.resume(watermark));
     for (hash, bytes) in saved(workers) {
-        let entry = postcard::from_bytes(&bytes).expect("state deserialises");
+        let entry = decode(&bytes).expect("state deserialises");
         fresh[owner(hash, count)].restore(entry);
     }
     fresh
