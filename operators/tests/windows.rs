@@ -574,6 +574,16 @@ fn windows_at_both_ends_of_time_fire() {
 }
 
 #[test]
+fn windows_around_the_beginning_of_1970_survive_a_restart() {
+    let epochs =
+        vec![vec![vec![(-2, 0, 1), (-1, 0, 2), (0, 0, 3), (1, 0, 4)]], vec![vec![(2, 0, 5)]]];
+    let run = Run::new(epochs).ending().restart(0, 1);
+    let given = folded(&run, Tumbling::new(lasting(1)), 0);
+    let panes = (-2..3).map(|at| Given::Pane((0, at, at, vec![(at, at + 3)])));
+    assert_eq!(timeless(given), panes.collect::<Vec<_>>());
+}
+
+#[test]
 fn a_record_can_miss_one_sliding_window_and_count_in_another() {
     // After the first epoch the watermark is 8, so the window that ends at 5 is gone.
     let epochs = vec![vec![vec![(19, 0, 1)]], vec![vec![(2, 0, 2), (-4, 0, 3), (4, 0, 4)]]];

@@ -188,7 +188,9 @@ impl<K: Key, V: Value, A: Aggregate<V>> Rule<Event<(K, V)>> for Tables<K, V, A> 
         let at_hand = [(&self.span, &self.table), (&self.other.0, &self.other.1)];
         let open = self.open.values().map(|(span, table)| (span, table));
         for (span, table) in open.chain(at_hand).filter(|(_, table)| !table.is_empty()) {
-            let section = span.start().micros().cast_unsigned();
+            // From the first moment of time on: numbers from the top are not a rule's own, and only
+            // a window of the very last microsecond would have one.
+            let section = span.start().micros().wrapping_sub(i64::MIN).cast_unsigned();
             if !self.saved.insert(span.last()) && to.unchanged(section) {
                 continue;
             }
