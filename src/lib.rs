@@ -3,7 +3,8 @@
 //!
 //! A job reads sources, gives records event time, windows them by key, and writes sinks. It runs on
 //! threads and across processes by the flags `-w -n -p -h`, and what it gives is the same for any
-//! number of workers and any order of arrival within the declared disorder.
+//! number of workers and any order of arrival within the declared disorder. With `--checkpoint` it
+//! survives the loss of any process, and commits every row once.
 //!
 //! ```no_run
 //! use tidemill::prelude::*;
@@ -39,6 +40,8 @@
 //! - [`stream`], [`events`], [`keyed`], [`window`], [`aggregate`]: the vocabulary. It is the crate
 //!   [`tidemill_operators`], re-exported here.
 //! - [`event_time::Disorder`]: what makes a record late.
+//! - [`process`]: functions with keyed state and timers; [`collection`]: collections that change.
+//! - [`checkpoint`]: what a job with `--checkpoint` leaves behind, and goes on from with `--restore`.
 //! - [`rule::Rule`]: an operator of your own.
 //! - [`MapAsync`]: calling services from a job.
 //!
@@ -48,10 +51,6 @@
 //!
 //! - `postgres`: `connect::to_postgres`, a sink for tables of PostgreSQL.
 //! - `nats`: `connect::from_nats` and `connect::to_nats`, streams of NATS JetStream.
-//!
-//! # What it does not do yet
-//!
-//! State is saved and restored in memory only: a job does not yet survive the loss of its process.
 
 #![warn(clippy::unwrap_used)]
 
