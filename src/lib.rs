@@ -51,6 +51,8 @@
 //!
 //! - `postgres`: `connect::to_postgres`, a sink for tables of PostgreSQL.
 //! - `nats`: `connect::from_nats` and `connect::to_nats`, streams of NATS JetStream.
+//! - `tls`: encrypted connections between the processes of a job.
+//! - `cloud`: checkpoints in the object stores of S3 and its like, Google Cloud and Azure.
 
 #![warn(clippy::unwrap_used)]
 
