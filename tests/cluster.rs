@@ -14,13 +14,15 @@ use std::time::Duration;
 use tidemill::connect::Random;
 
 use child::{Running, start};
-use survive::{Scene, assert_same, scenes};
+use survive::{Rows, Scene, assert_same, collections, rows, scenes};
 
 /// What a child does. Without the environment of one, this is a test that does nothing.
 #[test]
 fn scenario() {
     survive::play(|name, flow, folder| match name {
         "windows" => scenes::windows(flow, folder),
+        "timers" => scenes::timers(flow, folder),
+        "graph" => collections::graph(flow, folder),
         unknown => panic!("there is no scenario {unknown}"),
     });
 }
@@ -73,7 +75,7 @@ impl Cluster<'_> {
 }
 
 /// Kills a process of the scene so many times, then lets it come to its end.
-fn survives(name: &'static str, seed: u64, kills: usize) {
+fn survives(name: &'static str, seed: u64, kills: usize, compare: fn(&Path, &Rows, &str)) {
     let scene = Scene::new(name);
     let whole = scene.undisturbed();
     let output = scene.at("cluster");
@@ -90,10 +92,23 @@ fn survives(name: &'static str, seed: u64, kills: usize) {
         process.wait().well();
     }
     assert!(killed > kills / 2, "of {kills} kills {killed} were in time");
-    assert_same(&output, &whole, &format!("seed {seed}"));
+    compare(&output, &whole, &format!("seed {seed}"));
 }
 
 #[test]
-fn windows_survive_kills() {
-    survives("windows", 1, 12);
+fn windows_and_sessions_survive_kills() {
+    survives("windows", 1, 20, assert_same);
+}
+
+#[test]
+fn timers_and_two_inputs_survive_kills() {
+    survives("timers", 2, 16, assert_same);
+}
+
+#[test]
+fn a_fixpoint_survives_kills() {
+    let consistent = |output: &Path, whole: &Rows, case: &str| {
+        collections::assert_consistent(&rows(output), whole, case);
+    };
+    survives("graph", 3, 16, consistent);
 }

@@ -3,6 +3,7 @@
 // Each test file that uses this room uses another part of it.
 #![allow(dead_code)]
 
+pub(crate) mod collections;
 pub(crate) mod scenes;
 
 use std::collections::BTreeMap;

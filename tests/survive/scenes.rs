@@ -1,10 +1,12 @@
 //! The jobs that are killed.
 
+use std::convert::Infallible;
 use std::path::Path;
 
 use tidemill::Result;
 use tidemill::connect::Random;
 use tidemill::prelude::*;
+use tidemill::process::{CoProcess, Context, MapState, States};
 
 /// A number of a key at a moment, out of order.
 pub(crate) type Record = (i64, u64, i64);
@@ -31,4 +33,57 @@ pub(crate) fn windows(flow: &Flow<'_>, folder: &Path) -> Result<()> {
     // The number of a record in its key, whatever the order of records, is each number once.
     let rolling = keyed().aggregate(Count);
     rolling.map(|(key, value)| format!("{key} {value:?}")).write(to_text(folder.join("rolling")))
+}
+
+/// What two inputs come to per key in each second: numbers of the one are added, those of the other
+/// taken away. A timer at the end of the second tells.
+struct Balances {
+    sums: MapState<i64, i64>,
+}
+
+impl Balances {
+    fn new(states: &mut States) -> Self {
+        Self { sums: states.map("sums") }
+    }
+
+    fn add(&self, number: i64, context: &mut Context<'_, u64, (u64, i64, i64)>) {
+        let second = context.time().millis().div_euclid(1_000);
+        *context.state(&self.sums).or_insert_with(second, || 0) += number;
+        context.set_event_timer(EventTime::from_millis(second * 1_000 + 999));
+    }
+}
+
+impl CoProcess for Balances {
+    type Key = u64;
+    type Left = i64;
+    type Right = i64;
+    type Output = (u64, i64, i64);
+    type Side = Infallible;
+
+    fn on_left(&self, number: i64, context: &mut Context<'_, u64, (u64, i64, i64)>) {
+        self.add(number, context);
+    }
+
+    fn on_right(&self, number: i64, context: &mut Context<'_, u64, (u64, i64, i64)>) {
+        self.add(-number, context);
+    }
+
+    fn on_event_timer(&self, at: EventTime, context: &mut Context<'_, u64, (u64, i64, i64)>) {
+        let second = at.millis().div_euclid(1_000);
+        let sum = context.state(&self.sums).remove(&second);
+        let key = *context.key();
+        context.emit((key, second, sum.expect("a timer is set for what there is")));
+    }
+}
+
+/// A process function with two inputs, state and timers.
+pub(crate) fn timers(flow: &Flow<'_>, folder: &Path) -> Result<()> {
+    let keyed = |seed| {
+        let numbers = flow.read(generate(seed, record).rate(20_000.0).limit(30_000))?;
+        let at = |it: &Record| EventTime::from_millis(it.0);
+        let events = numbers.event_time(at, Disorder::up_to(millis(300)));
+        tidemill::Result::Ok(events.key_value(|it| (it.1, it.2)))
+    };
+    let balances = keyed(3)?.connect(keyed(4)?).process(Balances::new);
+    balances.map(|it| format!("{it:?}")).write(to_text(folder.join("balances")))
 }
