@@ -6,6 +6,7 @@
 mod child;
 mod survive;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,7 +16,7 @@ use tidemill::checkpoint::Store;
 use tidemill::prelude::*;
 
 use child::{run, start};
-use survive::{FAULT, Scene, assert_same, scenes};
+use survive::{BUILT, FAULT, Scene, assert_same, scenes};
 
 /// What a child does. Without the environment of one, this is a test that does nothing.
 #[test]
@@ -111,8 +112,9 @@ fn an_interrupted_job_goes_on_with_its_windows_open() {
     let whole = scene.undisturbed();
     let output = scene.at("interrupted");
     let arguments = "-w 2 --checkpoint {place} --checkpoint-ms 30000";
-    let child = start(&mut scene.command(&output, arguments));
-    std::thread::sleep(Duration::from_millis(400));
+    let mut child = start(&mut scene.command(&output, arguments));
+    child.line_with(BUILT);
+    std::thread::sleep(Duration::from_millis(300));
     child.signal("INT");
     let err = child.wait().well().err;
     assert!(err.contains("stopped after"), "{err}");
@@ -127,11 +129,14 @@ fn a_damaged_checkpoint_is_passed_over_for_the_one_before() {
     let whole = scene.undisturbed();
     let arguments = "-w 2 --checkpoint {place} --checkpoint-ms 40";
     let output = scene.at("damaged");
-    let child = start(&mut scene.command(&output, arguments));
-    std::thread::sleep(Duration::from_millis(700));
-    child.kill();
+    let mut child = start(&mut scene.command(&output, arguments));
+    child.line_with(BUILT);
     let epochs = output.with_extension("checkpoints").join("windows/epochs");
-    let newest = newest_with(&epochs, "manifest.json");
+    while manifests(&epochs).len() < 2 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill();
+    let (_, newest) = manifests(&epochs).pop_last().expect("there are two");
     let text = fs::read_to_string(&newest).expect("a manifest");
     fs::write(&newest, &text[..text.len() / 2]).expect("it can be cut");
     let ended = run(&mut scene.command(&output, &format!("{arguments} --restore latest"))).well();
@@ -139,17 +144,14 @@ fn a_damaged_checkpoint_is_passed_over_for_the_one_before() {
     assert_same(&output, &whole, "damaged");
 }
 
-/// The file of this name in the last folder that has one.
-fn newest_with(folder: &Path, name: &str) -> PathBuf {
-    let folders = fs::read_dir(folder).expect("a folder").map(|it| it.expect("an entry").path());
-    let number = |path: &PathBuf| -> u64 {
-        path.file_name()
-            .and_then(|it| it.to_str())
-            .and_then(|it| it.parse().ok())
-            .expect("an epoch")
+/// The manifests of the checkpoints that there are, by their epochs.
+fn manifests(epochs: &Path) -> BTreeMap<u64, PathBuf> {
+    let folders = fs::read_dir(epochs).into_iter().flatten();
+    let manifest = |folder: PathBuf| {
+        let epoch = folder.file_name()?.to_str()?.parse().ok()?;
+        Some((epoch, folder.join("manifest.json"))).filter(|(_, it)| it.is_file())
     };
-    let with = folders.filter(|it| it.join(name).is_file());
-    with.max_by_key(number).expect("there is one").join(name)
+    folders.filter_map(|it| manifest(it.ok()?.path())).collect()
 }
 
 #[test]
@@ -193,8 +195,8 @@ fn a_savepoint_is_made_on_request_and_by_signal() {
 
     // What was committed after the savepoint is taken back.
     let arguments = format!("-w 1 --checkpoint {{place}} --restore {asked}");
-    let child = start(&mut scene.command(&output, &arguments));
-    std::thread::sleep(Duration::from_millis(300));
+    let mut child = start(&mut scene.command(&output, &arguments));
+    child.line_with(BUILT);
     child.signal("USR1");
     let ended = child.wait().well();
     assert!(ended.err.contains("windows: savepoint "), "{}", ended.err);

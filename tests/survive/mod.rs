@@ -28,6 +28,9 @@ const ARGUMENTS: &str = "TIDEMILL_TEST_ARGUMENTS";
 const FOLDER: &str = "TIDEMILL_TEST_FOLDER";
 pub(crate) const FAULT: &str = "TIDEMILL_TEST_FAULT";
 
+/// What a child says when it listens to signals and builds its dataflow.
+pub(crate) const BUILT: &str = "the dataflow is built";
+
 /// Does what the environment of a child says: runs the job of a scenario. Otherwise nothing.
 pub(crate) fn play(build: fn(&str, &Flow<'_>, &Path) -> Result<()>) {
     let Ok(name) = std::env::var(SCENARIO) else { return };
@@ -39,7 +42,10 @@ pub(crate) fn play(build: fn(&str, &Flow<'_>, &Path) -> Result<()>) {
     if let Ok(fault) = std::env::var(FAULT) {
         job = job.store(dying(&fault, &folder.with_extension("checkpoints")));
     }
-    let done = job.run(move |flow| build(&name, flow, &folder));
+    let done = job.run(move |flow| {
+        println!("\n{BUILT}");
+        build(&name, flow, &folder)
+    });
     match done {
         Ok(_) => std::process::exit(0),
         Err(error) => {
