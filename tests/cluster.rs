@@ -14,7 +14,7 @@ use std::time::Duration;
 use tidemill::connect::Random;
 
 use child::{Running, start};
-use survive::{Rows, Scene, assert_same, collections, rows, scenes};
+use survive::{BUILT, Rows, Scene, assert_same, collections, rows, scenes};
 
 /// What a child does. Without the environment of one, this is a test that does nothing.
 #[test]
@@ -60,39 +60,55 @@ impl Cluster<'_> {
         (0..processes).map(|index| start(&mut command(index))).collect()
     }
 
-    /// Kills one of the processes after a while; says whether it was still running. The others
-    /// end by themselves.
+    /// Kills one of the processes after a while; says whether it was still running. Once they have met,
+    /// the others end by themselves. Before, they wait for the one that is gone, and are stopped as
+    /// whoever watches over them would.
     fn kill_one(&mut self, mut running: Vec<Running>) -> bool {
-        std::thread::sleep(Duration::from_millis(self.random.below(600)));
+        let met = self.random.below(4) > 0;
+        if met {
+            running.iter_mut().for_each(|it| _ = it.line_with(BUILT));
+        }
+        std::thread::sleep(Duration::from_millis(self.random.below(if met { 500 } else { 60 })));
         let victim = self.random.below(running.len() as u64) as usize;
         let killed = running.swap_remove(victim).kill();
         for other in running {
-            let ended = other.wait();
-            assert!(killed || ended.status.success(), "{ended:?}");
+            if met {
+                let ended = other.wait();
+                assert!(killed || ended.status.success(), "{ended:?}");
+            } else {
+                other.kill();
+            }
         }
         killed
     }
 }
 
-/// Kills a process of the scene so many times, then lets it come to its end.
+/// Kills a process of the scene so many times. When the job comes to its end in between, what it has
+/// committed is compared, and it begins anew.
 fn survives(name: &'static str, seed: u64, kills: usize, compare: fn(&Path, &Rows, &str)) {
     let scene = Scene::new(name);
     let whole = scene.undisturbed();
-    let output = scene.at("cluster");
-    let random = Random::new(seed);
-    let mut cluster = Cluster { scene: &scene, output: output.clone(), random, begun: false };
     let shapes = [(2, 1), (2, 2), (3, 1), (1, 4)];
-    let mut killed = 0;
-    for attempt in 0..kills {
-        let (processes, workers) = shapes[attempt % shapes.len()];
-        let running = cluster.start(processes, workers);
-        killed += usize::from(cluster.kill_one(running));
+    let (mut killed, mut round) = (0, 0);
+    while killed < kills {
+        let output = scene.at(&format!("round-{round}"));
+        let random = Random::new(seed * 1_000 + round);
+        let mut cluster = Cluster { scene: &scene, output: output.clone(), random, begun: false };
+        loop {
+            let (processes, workers) = shapes[killed % shapes.len()];
+            let running = cluster.start(processes, workers);
+            if killed == kills {
+                running.into_iter().for_each(|it| _ = it.wait().well());
+                break;
+            }
+            if !cluster.kill_one(running) {
+                break;
+            }
+            killed += 1;
+        }
+        compare(&output, &whole, &format!("seed {seed}, round {round}"));
+        round += 1;
     }
-    for process in cluster.start(2, 1) {
-        process.wait().well();
-    }
-    assert!(killed > kills / 2, "of {kills} kills {killed} were in time");
-    compare(&output, &whole, &format!("seed {seed}"));
 }
 
 #[test]
