@@ -5,6 +5,7 @@
 
 use std::num::NonZeroUsize;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{Builder, JoinHandle};
@@ -17,7 +18,7 @@ use super::keeping::HandOver;
 use super::wanted::Wanted;
 use crate::checkpoint::{Manifest, SectionRef, Store};
 use crate::error::{Error, ErrorKind, Result};
-use crate::job::host::Fate;
+use crate::job::host::{Fate, said};
 use crate::metrics::Metrics;
 use crate::time::Epoch;
 
@@ -89,7 +90,13 @@ impl Scribe {
             wanted: shelf.wanted.clone(),
             leads: shelf.leads,
         };
-        let thread = Builder::new().name("checkpoints".into()).spawn(move || desk.work(&asked));
+        let thread = Builder::new().name("checkpoints".into()).spawn(move || {
+            // Without it no checkpoint would come, and a job with checkpoints ends with one.
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| desk.work(&asked))) {
+                let message = "the thread that writes checkpoints panicked";
+                desk.fate.fail(Error::new(ErrorKind::Stopped, message).because(said(&*panic)));
+            }
+        });
         let thread = thread.map_err(|error| {
             let message = "cannot start the thread that writes checkpoints";
             Error::new(ErrorKind::Stopped, message).because(error)
