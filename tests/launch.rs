@@ -325,11 +325,11 @@ fn other_machines_are_reached_by_ssh() {
     fs::write(&hosts, format!("127.1:{}\nlocalhost:{}\n", ports[0], ports[1])).expect("written");
     let flags = format!("--hosts {} --ssh {}", hosts.display(), ssh.display());
     let mut launched = start(&mut launch(&flags, "endless", "--quiet", folder.path()));
-    launched.line_with("[0] ssh 127.1");
     let numbers = numbers(&mut launched, 2);
     launched.line_with("ready");
     launched.signal("INT");
     let ended = launched.wait().well();
+    assert!(ended.out.lines().any(|it| it == "[0] ssh 127.1"), "{ended:?}");
     assert!(ended.err.contains("[0] endless: stopped after"), "{ended:?}");
     numbers.iter().for_each(|it| await_end(it));
 }
