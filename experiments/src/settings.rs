@@ -31,6 +31,10 @@ pub struct Settings {
     /// How the hand-written program makes sliding windows of slices.
     #[arg(long, value_enum, default_value_t = Combine::Running)]
     pub combine: Combine,
+    /// Milliseconds of event time that one worker may be ahead of the watermark before it waits for
+    /// the others (Tidemill only); any number if not given.
+    #[arg(long)]
+    pub drift_ms: Option<u64>,
     /// Worker threads of this process.
     #[arg(short = 'w', long, default_value_t = 1)]
     pub workers: usize,

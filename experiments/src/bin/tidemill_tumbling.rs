@@ -43,6 +43,10 @@ fn run(settings: &Settings) -> tidemill::Result<Answer> {
             None => flow.read(Generated(settings.clone()))?,
         };
         let disorder = Disorder::up_to(millis(DISORDER_MS as u64));
+        let disorder = match settings.drift_ms {
+            Some(drift) => disorder.aligned(millis(drift)),
+            None => disorder,
+        };
         let events = events.event_time(|event| EventTime::from_millis(event.at_ms), disorder);
         let mut part = Part { answer: Answer::default(), total: Arc::clone(&total) };
         _ = windows(events, &settings).inspect(move |_at, pane| {
