@@ -33,6 +33,10 @@ pub struct Checkpoints {
     pub epoch: Gauge,
     /// The bytes it consists of, those it shares with earlier ones counted too.
     pub bytes: Gauge,
+    /// The bytes of state that this process was given back when it began.
+    pub restored: Counter,
+    /// The microseconds that its workers spent on that, added up.
+    pub restoring: Counter,
 }
 
 impl Metrics {

@@ -72,12 +72,19 @@ pub trait Keeper {
     /// `completed`. If that ends with [`Epoch::MAX`], it is the last state of the operator.
     fn keep(&self, operator: &str, worker: usize, completed: Range<Epoch>, saved: Vec<Section>);
 
-    /// Everything kept under the name of `operator` by all workers, that is for everyone, for a
-    /// partition, or for one of `groups`. What was kept in a later section of a worker comes later.
+    /// Hands over everything kept under the name of `operator` by all workers, that is for everyone,
+    /// for a partition, or for one of `groups`: first what is not for groups. What was kept in a
+    /// later section of a worker comes later. Not all of it need be in memory at a time.
     ///
     /// Every operator that keeps state asks this once, when it is built: that is how a keeper learns
     /// whose state it will be given. `entries` names the type of its entries.
-    fn recall(&self, operator: &str, entries: &'static str, groups: Range<Group>) -> Vec<Part>;
+    fn recall(
+        &self,
+        operator: &str,
+        entries: &'static str,
+        groups: Range<Group>,
+        each: &mut dyn FnMut(Part),
+    );
 
     /// Whether anything is ever kept. If not, operators need not hold what they would hold for that
     /// alone.
@@ -127,6 +134,11 @@ impl Part {
             Owner::Everyone | Owner::Partition(_) => true,
         }
     }
+
+    /// Whether this is for the worker that owns a key group.
+    pub fn is_for_group(&self) -> bool {
+        matches!(self.owner, Owner::Group(_))
+    }
 }
 
 /// Who a piece of state is for.
@@ -155,9 +167,7 @@ impl Keeper for Forgetful {
 
     fn keep(&self, _operator: &str, _worker: usize, _completed: Range<Epoch>, _: Vec<Section>) {}
 
-    fn recall(&self, _operator: &str, _entries: &'static str, _: Range<Group>) -> Vec<Part> {
-        Vec::new()
-    }
+    fn recall(&self, _: &str, _entries: &'static str, _: Range<Group>, _: &mut dyn FnMut(Part)) {}
 
     fn refuse(&self, operator: &str, why: String) {
         unreachable!("`{operator}` recalled nothing, and refused it: {why}")

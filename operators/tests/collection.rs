@@ -348,9 +348,15 @@ impl Keeper for Scales {
         self.keeper.keep(operator, worker, completed, saved);
     }
 
-    fn recall(&self, operator: &str, entries: &'static str, groups: Range<Group>) -> Vec<Part> {
+    fn recall(
+        &self,
+        operator: &str,
+        entries: &'static str,
+        groups: Range<Group>,
+        each: &mut dyn FnMut(Part),
+    ) {
         assert!(self.keeps, "`{operator}` asks a keeper that keeps nothing");
-        self.keeper.recall(operator, entries, groups)
+        self.keeper.recall(operator, entries, groups, each);
     }
 
     fn refuse(&self, operator: &str, why: String) {

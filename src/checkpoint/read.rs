@@ -22,14 +22,8 @@ impl Store {
     /// The parts of an operator's state that are for everyone, for a partition, or for a key group
     /// in `owned`; none if the checkpoint knows no such operator.
     ///
-    /// They come by the pieces of the manifest, in each by its sections, and in a section those
-    /// that are not for groups before those of the groups in their order. The parts of one
-    /// group or partition keep the order in which they were saved.
-    ///
-    /// # Cost
-    ///
-    /// Reads the blocks whose range of groups touches `owned`; the next ones while some are
-    /// unpacked. Memory for what is returned and some 40 MB.
+    /// They come as [`read_each`](Self::read_each) hands them over, with its cost and errors, and
+    /// memory for all of them.
     ///
     /// # Errors
     ///
@@ -40,17 +34,44 @@ impl Store {
         operator: &str,
         owned: Range<Group>,
     ) -> Result<Vec<Part>> {
-        let Some(operator) = manifest.operators.get(operator) else { return Ok(Vec::new()) };
-        let sections = operator.pieces.iter().flat_map(|piece| &piece.sections);
-        let blocks = sections.flat_map(|section| &section.blocks).filter(|block| {
-            block.groups.is_none_or(|(first, last)| first < owned.end && owned.start <= last)
-        });
         let mut parts = Vec::new();
-        self.fetch(blocks.cloned(), 2, |block, stored| {
-            unpack(&stored, block, &owned, |part| parts.push(part))
-                .map_err(|what| self.fault(&block.file, &what))
-        })?;
+        self.read_each(manifest, operator, owned, |part| parts.push(part))?;
         Ok(parts)
+    }
+
+    /// Hands over the parts of an operator's state that are for everyone, for a partition, or for a
+    /// key group in `owned`; none if the checkpoint knows no such operator.
+    ///
+    /// Those that are not for groups come first. Both kinds come by the pieces of the manifest, in
+    /// each by its sections, and in a section by their groups. The parts of one group or partition
+    /// keep the order in which they were saved.
+    ///
+    /// # Cost
+    ///
+    /// Reads the blocks whose range of groups touches `owned`; the next ones while some are
+    /// unpacked. Some 40 MB of memory.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be reached, or a block is missing or damaged: then some parts may have
+    /// been handed over already.
+    pub fn read_each(
+        &self,
+        manifest: &Manifest,
+        operator: &str,
+        owned: Range<Group>,
+        mut each: impl FnMut(Part),
+    ) -> Result<()> {
+        let Some(operator) = manifest.operators.get(operator) else { return Ok(()) };
+        let sections = || operator.pieces.iter().flat_map(|piece| &piece.sections);
+        let blocks = || sections().flat_map(|section| &section.blocks);
+        let others = blocks().filter(|block| block.groups.is_none());
+        let grouped = blocks().filter(|block| {
+            block.groups.is_some_and(|(first, last)| first < owned.end && owned.start <= last)
+        });
+        self.fetch(others.chain(grouped).cloned(), 2, |block, stored| {
+            unpack(&stored, block, &owned, &mut each).map_err(|what| self.fault(&block.file, &what))
+        })
     }
 
     /// Hands over the stored bytes of blocks, in order, once their checksums are found right.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use timely::WorkerConfig;
 use timely::worker::Worker;
 
-use super::checkpoints::{Checkpoints, Course, Scribe, Shelf};
+use super::checkpoints::{Checkpoints, Course, Keeping, Scribe, Shelf};
 use super::clock::{EpochClock, Pacing};
 use super::host::{Fate, Host, WallClock, said};
 use super::news::{News, Word};
@@ -152,6 +152,7 @@ impl<B: Build> Process<B> {
 
         let main = worker.next_dataflow_index();
         panics::name_operators(worker);
+        let began = Instant::now();
         let progress = worker.dataflow::<Epoch, _, _>(|scope| {
             let given = surroundings(&self.settings, host, self.on_disk.as_ref());
             let flow = Flow::within(scope, given);
@@ -159,6 +160,7 @@ impl<B: Build> Process<B> {
         })?;
         if let Some(course) = &course {
             course.keeping.check(&self.settings.checkpoints)?;
+            self.restored(worker.index(), &course.keeping, began.elapsed());
         }
         let checkpoints = course.zip(self.shelf.as_ref()).map(|(course, (_, scribe))| {
             Checkpoints::new(worker, &course, scribe.clone(), news.waker(worker))
@@ -178,6 +180,21 @@ impl<B: Build> Process<B> {
             worker.step_or_park(Some(NAP));
         }
         Ok(())
+    }
+
+    /// Counts, and says once for each process, what its operators were given back.
+    fn restored(&self, worker: usize, keeping: &Keeping, took: Duration) {
+        if !keeping.continues() {
+            return;
+        }
+        let bytes = keeping.recalled();
+        let counted = self.metrics.checkpoints();
+        counted.restored.add(bytes);
+        counted.restoring.add(took.as_micros().try_into().unwrap_or(u64::MAX));
+        if worker.is_multiple_of(self.settings.workers) {
+            let (name, megabytes) = (&self.name, bytes as f64 / 1e6);
+            eprintln!("{name}: worker {worker} has restored {megabytes:.1} MB in {took:.1?}");
+        }
     }
 
     /// Learns what the run continues from: the first worker chooses.

@@ -259,23 +259,58 @@ fn restore<D, R: Rule<D>>(
     site: &Site,
 ) -> Result<(), String> {
     let entries = std::any::type_name::<R::Saved>();
-    let parts = site.keeper.recall(name, entries, site.groups.owned(site.worker));
-    let mut shared = Vec::new();
-    for part in parts.iter().filter(|part| part.owner == Owner::Everyone) {
-        match decode(&part.bytes)? {
-            ForEveryone::Watermark(reached) => watermark.resume(reached),
-            ForEveryone::Entries(entries) => shared.push(entries),
+    let mut restoring = Restoring { rule, watermark, shared: vec![], any: false, resumed: false };
+    let mut done = Ok(());
+    site.keeper.recall(name, entries, site.groups.owned(site.worker), &mut |part| {
+        if done.is_ok() {
+            done = restoring.take(part);
         }
-    }
-    if !parts.is_empty() {
-        rule.resume(watermark.current());
-    }
-    for entries in shared {
-        decode_all(&entries, |entry| rule.restore(entry))?;
-    }
-    for part in parts.iter().filter(|part| matches!(part.owner, Owner::Group(_))) {
-        decode_all(&part.bytes, |entry| rule.restore(entry))?;
-    }
+    });
+    done?;
+    restoring.resume()?;
     rule.restored()?.iter().for_each(|state| site.keeper.dropped(name, state));
     Ok(())
+}
+
+/// A fresh rule that is given what was kept for it, part by part.
+struct Restoring<'a, R> {
+    rule: &'a mut R,
+    watermark: &'a mut Watermark,
+    /// Entries for every worker, which come before the watermark is known.
+    shared: Vec<Vec<u8>>,
+    /// Whether there is something to resume from.
+    any: bool,
+    resumed: bool,
+}
+
+impl<R> Restoring<'_, R> {
+    fn take<D>(&mut self, part: Part) -> Result<(), String>
+    where
+        R: Rule<D>,
+    {
+        self.any = true;
+        if part.is_for_group() {
+            self.resume()?;
+            return decode_all(&part.bytes, |entry| self.rule.restore(entry));
+        }
+        match decode(&part.bytes)? {
+            ForEveryone::Watermark(reached) => self.watermark.resume(reached),
+            ForEveryone::Entries(entries) => self.shared.push(entries),
+        }
+        Ok(())
+    }
+
+    /// Lets the rule resume, once all that is for every worker has come.
+    fn resume<D>(&mut self) -> Result<(), String>
+    where
+        R: Rule<D>,
+    {
+        if !self.any || std::mem::replace(&mut self.resumed, true) {
+            return Ok(());
+        }
+        self.rule.resume(self.watermark.current());
+        std::mem::take(&mut self.shared)
+            .iter()
+            .try_for_each(|it| decode_all(it, |entry| self.rule.restore(entry)))
+    }
 }

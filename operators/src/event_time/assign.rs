@@ -97,7 +97,8 @@ impl<'scope, D: 'static> Stream<'scope, D> {
             [(self.node, Routing::Local)],
         );
         let (name, site) = (flow.name_of(node), flow.site());
-        let parts = site.keeper.recall(&name, "EventTime", site.groups.owned(site.worker));
+        let mut parts = Vec::new();
+        site.keeper.recall(&name, "EventTime", 0..0, &mut |it| parts.push(it));
         if let Err(why) = times.restore(parts) {
             site.keeper.refuse(&name, why);
         }

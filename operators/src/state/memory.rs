@@ -69,14 +69,22 @@ impl Keeper for Memory {
         states.push((completed, sections.collect()));
     }
 
-    fn recall(&self, operator: &str, _entries: &'static str, groups: Range<Group>) -> Vec<Part> {
-        let Some(recalled) = self.recalled else { return Vec::new() };
+    fn recall(
+        &self,
+        operator: &str,
+        _entries: &'static str,
+        groups: Range<Group>,
+        each: &mut dyn FnMut(Part),
+    ) {
+        let Some(recalled) = self.recalled else { return };
         let kept = self.kept();
         let of_operator = kept.iter().filter(|((name, _), _)| name == operator);
         let states = of_operator.flat_map(|(_, states)| states);
         let sections = states.filter(|(epochs, _)| epochs.contains(&recalled));
         let parts = sections.flat_map(|(_, sections)| sections.values().flatten());
-        parts.filter(|part| part.is_for(&groups)).cloned().collect()
+        let mine = parts.filter(|part| part.is_for(&groups)).cloned();
+        let (keyed, others) = mine.partition::<Vec<_>, _>(Part::is_for_group);
+        others.into_iter().chain(keyed).for_each(each);
     }
 
     fn refuse(&self, operator: &str, why: String) {
@@ -112,7 +120,11 @@ mod tests {
         let given = |id, text: Option<&str>| Section { id, parts: text.map(|it| vec![part(it)]) };
         keeper.keep("sum", 0, 0..5, vec![given(1, Some("a")), given(2, Some("b"))]);
         keeper.keep("sum", 0, 5..9, vec![given(2, None), given(3, Some("c"))]);
-        let recalled = |epoch| keeper.restored(epoch).recall("sum", "", 0..1);
+        let recalled = |epoch| {
+            let mut parts = Vec::new();
+            keeper.restored(epoch).recall("sum", "", 0..1, &mut |it| parts.push(it));
+            parts
+        };
         assert_eq!(recalled(4), [part("a"), part("b")]);
         assert_eq!(recalled(5), [part("b"), part("c")]);
     }

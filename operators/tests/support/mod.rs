@@ -80,8 +80,14 @@ impl Keeper for Cut {
         self.memory.keep(operator, worker, completed, saved);
     }
 
-    fn recall(&self, operator: &str, entries: &'static str, groups: Range<Group>) -> Vec<Part> {
-        self.memory.recall(operator, entries, groups)
+    fn recall(
+        &self,
+        operator: &str,
+        entries: &'static str,
+        groups: Range<Group>,
+        each: &mut dyn FnMut(Part),
+    ) {
+        self.memory.recall(operator, entries, groups, each);
     }
 
     fn refuse(&self, operator: &str, why: String) {

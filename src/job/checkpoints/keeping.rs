@@ -27,6 +27,8 @@ pub(crate) struct Restored {
 pub(crate) struct Keeping {
     restored: Option<Restored>,
     operators: RefCell<Operators>,
+    /// The bytes of state that were handed back to operators.
+    recalled: Cell<u64>,
     refused: RefCell<Option<Error>>,
     /// Operators and the states that they have dropped.
     dropped: RefCell<Vec<(String, String)>>,
@@ -61,11 +63,17 @@ impl Keeping {
         Rc::new(Self {
             restored,
             operators: RefCell::new(Operators { names: vec![], lineup, places: vec![] }),
+            recalled: Cell::new(0),
             refused: RefCell::default(),
             dropped: RefCell::default(),
             committed: Cell::new(None),
             sinks: RefCell::default(),
         })
+    }
+
+    /// How many bytes of state were handed back to the operators of this worker.
+    pub(crate) fn recalled(&self) -> u64 {
+        self.recalled.get()
     }
 
     /// Whether this run continues an earlier one.
@@ -173,20 +181,26 @@ impl Keeper for Keeping {
         operators.lineup.hand_over(member, completed, saved);
     }
 
-    fn recall(&self, operator: &str, entries: &'static str, groups: Range<Group>) -> Vec<Part> {
+    fn recall(
+        &self,
+        operator: &str,
+        entries: &'static str,
+        groups: Range<Group>,
+        each: &mut dyn FnMut(Part),
+    ) {
         let mut operators = self.operators.borrow_mut();
         operators.names.push((operator.to_owned(), entries));
         operators.lineup.join();
         operators.places.push(BTreeMap::new());
-        let Some(Restored { store, manifest }) = &self.restored else { return Vec::new() };
-        if !manifest.operators.contains_key(operator) {
-            return Vec::new();
-        }
-        store.read(manifest, operator, groups).unwrap_or_else(|error| {
+        let Some(Restored { store, manifest }) = &self.restored else { return };
+        let read = store.read_each(manifest, operator, groups, |part| {
+            self.recalled.set(self.recalled.get() + part.bytes.len() as u64);
+            each(part);
+        });
+        if let Err(error) = read {
             let message = format!("cannot read the state of the operator `{operator}`");
             self.refuse_with(Error::new(ErrorKind::State, message).because(error));
-            Vec::new()
-        })
+        }
     }
 
     fn refuse(&self, operator: &str, why: String) {

@@ -26,8 +26,9 @@ pub(super) struct Transactions {
 impl Transactions {
     /// The transactions of a writer, with its share of those that an earlier run had prepared.
     pub(super) fn recall(keeping: Rc<Keeping>, name: String, worker: usize, peers: usize) -> Self {
-        let mut mine = Vec::new();
-        for Part { owner, bytes } in keeping.recall(&name, "transactions", 0..0) {
+        let (mut mine, mut saved) = (Vec::new(), Vec::new());
+        keeping.recall(&name, "transactions", 0..0, &mut |it| saved.push(it));
+        for Part { owner, bytes } in saved {
             let Owner::Partition(writer) = owner else { continue };
             match (writer.parse::<usize>(), decode::<Vec<Vec<u8>>>(&bytes)) {
                 (Ok(writer), Ok(prepared)) if writer % peers == worker => mine.extend(prepared),
