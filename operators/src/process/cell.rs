@@ -3,6 +3,7 @@
 use std::any::Any;
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use super::states::{Expiry, Slot, Stored};
 use crate::time::EventTime;
@@ -67,7 +68,8 @@ impl<T: Stored> Cell for One<T> {
 /// The cells of a key, and what has happened to them since they were opened.
 #[derive(Default)]
 pub(crate) struct Cells {
-    cells: Vec<Option<Box<dyn Cell>>>,
+    // Most functions have one state.
+    cells: SmallVec<[Option<Box<dyn Cell>>; 1]>,
     /// Whether something was written, or read where reading counts.
     pub(crate) changed: bool,
     /// When something is to be cleaned, if anything ever is.
@@ -148,7 +150,8 @@ impl Cells {
     /// Bytes of memory, without what entries point to.
     pub(crate) fn bytes(&self) -> usize {
         let place = size_of::<Option<Box<dyn Cell>>>();
-        self.cells.iter().map(|it| place + it.as_ref().map_or(0, |it| it.bytes())).sum()
+        let beside = if self.cells.spilled() { place } else { 0 };
+        self.cells.iter().map(|it| beside + it.as_ref().map_or(0, |it| it.bytes())).sum()
     }
 }
 

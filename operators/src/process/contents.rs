@@ -15,7 +15,8 @@ use crate::time::EventTime;
 #[derive(Debug, Default)]
 pub(crate) struct Contents {
     pub(crate) cells: Cells,
-    pub(crate) timers: Timers,
+    /// Most keys of most jobs have none.
+    timers: Option<Box<Timers>>,
 }
 
 /// The timers of one key: those of event time, and those of the time of day.
@@ -55,23 +56,59 @@ impl Moments {
         &self.moments
     }
 
-    /// Puts back moments in order, and for which of them the key waits.
-    pub(crate) fn put(&mut self, moments: Vec<EventTime>, queued: Option<EventTime>) {
-        *self = Self { moments, queued };
+    /// These moments, which are in order, of which the key waits for `queued`.
+    pub(crate) fn new(moments: Vec<EventTime>, queued: Option<EventTime>) -> Self {
+        Self { moments, queued }
+    }
+
+    fn none(&self) -> bool {
+        self.moments.is_empty() && self.queued.is_none()
     }
 }
 
+/// The timers of a key without timers.
+static NO_TIMERS: Timers = Timers {
+    event: Moments { moments: Vec::new(), queued: None },
+    processing: Moments { moments: Vec::new(), queued: None },
+    cleanup: None,
+};
+
 impl Contents {
+    /// The timers of the key.
+    pub(crate) fn timers(&self) -> &Timers {
+        self.timers.as_deref().unwrap_or(&NO_TIMERS)
+    }
+
+    /// The timers of the key, to be set.
+    pub(crate) fn timers_mut(&mut self) -> &mut Timers {
+        self.timers.get_or_insert_default()
+    }
+
+    /// The timers of the key, if it has ever had some.
+    pub(crate) fn some_timers(&mut self) -> Option<&mut Timers> {
+        self.timers.as_deref_mut()
+    }
+
+    /// Puts back timers in order, and for what the key waits.
+    pub(crate) fn put_timers(&mut self, timers: Timers) {
+        let Timers { event, processing, cleanup } = &timers;
+        let none = event.none() && processing.none() && cleanup.is_none();
+        self.timers = (!none).then(|| Box::new(timers));
+    }
+
     /// Whether there is nothing to keep.
     pub(crate) fn empty(&self) -> bool {
-        let Timers { event, processing, .. } = &self.timers;
+        let Timers { event, processing, .. } = self.timers();
         event.moments.is_empty() && processing.moments.is_empty() && self.cells.empty()
     }
 
     /// Bytes of memory, without what the entries of states point to.
     pub(crate) fn bytes(&self) -> usize {
-        let moments = self.timers.event.moments.len() + self.timers.processing.moments.len();
-        size_of::<Self>() + self.cells.bytes() + moments * size_of::<EventTime>()
+        let timers = self.timers.as_ref().map_or(0, |timers| {
+            let moments = timers.event.moments.len() + timers.processing.moments.len();
+            size_of::<Timers>() + moments * size_of::<EventTime>()
+        });
+        size_of::<Self>() + self.cells.bytes() + timers
     }
 
     /// What is saved.
@@ -79,7 +116,7 @@ impl Contents {
         let name = |place: usize| Rc::clone(&states.declared[place].name);
         let cells = self.cells.iter().filter(|(_, cell)| !cell.empty());
         let cells = cells.map(|(place, cell)| (name(place), Bytes(cell.encode())));
-        let Timers { event, processing, .. } = &self.timers;
+        let Timers { event, processing, .. } = self.timers();
         Kept::new(cells, event.moments.clone(), processing.moments.clone())
     }
 
@@ -103,8 +140,9 @@ impl Contents {
                 .map_err(|why| format!("its state `{name}` is of another type: {why}"))?;
             contents.cells.put(place, cell);
         }
-        contents.timers.event.moments = kept.event_timers;
-        contents.timers.processing.moments = kept.processing_timers;
+        let event = Moments::new(kept.event_timers, None);
+        let processing = Moments::new(kept.processing_timers, None);
+        contents.put_timers(Timers { event, processing, cleanup: None });
         Ok(contents)
     }
 }

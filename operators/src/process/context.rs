@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::fmt;
 
-use super::contents::{Contents, Timers};
+use super::contents::Contents;
 use super::kinds::{Access, Opened, State};
 use crate::event::Event;
 use crate::flow::Clock;
@@ -91,28 +91,33 @@ impl<'a, K, O, S> Context<'a, K, O, S> {
     /// the watermark reaches `at`: with the epoch at hand if it has already. A key has one timer
     /// for a moment; says whether this is a new one.
     pub fn set_event_timer(&mut self, at: EventTime) -> bool {
-        self.change(|timers| timers.event.set(at))
+        let new = self.contents.timers_mut().event.set(at);
+        self.changed(new)
     }
 
     /// Takes the event timer for `at` back; says whether there was one.
     pub fn delete_event_timer(&mut self, at: EventTime) -> bool {
-        self.change(|timers| timers.event.delete(at))
+        let timers = self.contents.some_timers();
+        let there = timers.is_some_and(|it| it.event.delete(at));
+        self.changed(there)
     }
 
     /// Lets [`on_processing_timer`](super::Process::on_processing_timer) be called for the current
     /// key at the end of the first epoch that completes at or after `at` by the time of day. A key
     /// has one such timer for a moment; says whether this is a new one.
     pub fn set_processing_timer(&mut self, at: EventTime) -> bool {
-        self.change(|timers| timers.processing.set(at))
+        let new = self.contents.timers_mut().processing.set(at);
+        self.changed(new)
     }
 
     /// Takes the processing timer for `at` back; says whether there was one.
     pub fn delete_processing_timer(&mut self, at: EventTime) -> bool {
-        self.change(|timers| timers.processing.delete(at))
+        let timers = self.contents.some_timers();
+        let there = timers.is_some_and(|it| it.processing.delete(at));
+        self.changed(there)
     }
 
-    fn change(&mut self, change: impl FnOnce(&mut Timers) -> bool) -> bool {
-        let changed = change(&mut self.contents.timers);
+    fn changed(&mut self, changed: bool) -> bool {
         self.contents.cells.changed |= changed;
         changed
     }

@@ -164,9 +164,10 @@ impl<K: Key> Engine<K> {
     ) {
         let Some(held) = self.keys.find(key) else { return };
         let Held { key: ours, contents, .. } = &mut *held;
-        contents.timers.event.queued = None;
+        let event = &mut contents.timers_mut().event;
+        event.queued = None;
         let now = moment.max(self.before);
-        if contents.timers.event.delete(moment) {
+        if event.delete(moment) {
             contents.cells.changed = true;
             let (watermark, clock) = (self.watermark, &*self.clock);
             let mut context =
@@ -186,8 +187,9 @@ impl<K: Key> Engine<K> {
     ) {
         let Some(held) = self.keys.find(key) else { return };
         let Held { key: ours, contents, .. } = &mut *held;
-        contents.timers.processing.queued = None;
-        if contents.timers.processing.delete(moment) {
+        let processing = &mut contents.timers_mut().processing;
+        processing.queued = None;
+        if processing.delete(moment) {
             contents.cells.changed = true;
             let (watermark, clock) = (self.watermark, &*self.clock);
             let time = EventTime::from_micros(watermark.micros().saturating_add(1));
@@ -201,7 +203,7 @@ impl<K: Key> Engine<K> {
 
     fn clean(&mut self, key: &K) {
         let Some(held) = self.keys.find(key) else { return };
-        held.contents.timers.cleanup = None;
+        held.contents.timers_mut().cleanup = None;
         held.contents.cells.expire(|place| self.states.declared[place].expiry, self.watermark);
         let closed = self.order.close(held);
         self.settle(key, closed);
@@ -215,16 +217,18 @@ impl<K: Key> Engine<K> {
 
     /// Takes an entry back. A later one for a key replaces an earlier one.
     pub(crate) fn restore(&mut self, (key, kept): Entry<K>) {
-        self.forget(&key);
-        let Some(kept) = kept else { return };
+        let Some(kept) = kept else { return self.forget(&key) };
         match Contents::of(kept, &self.states, &mut self.dropped) {
             Ok(mut contents) => {
                 contents.cells.expire(|place| self.states.declared[place].expiry, self.watermark);
                 contents.cells.changed = false;
-                let held = self.keys.open(key.clone());
-                held.contents = contents;
-                let closed = self.order.close(held);
-                self.settle(&key, Closed { changed: true, ..closed });
+                let mut held = Held::new(key, contents);
+                // Where an earlier entry of the key waits, it wakes for nothing.
+                if self.order.close(&mut held).empty {
+                    self.forget(&held.key);
+                } else {
+                    self.keys.put(held);
+                }
             }
             Err(why) => self.refuse(why),
         }
@@ -237,6 +241,7 @@ impl<K: Key> Engine<K> {
 
     /// Says which states were restored that are not declared, or why one cannot be read.
     pub(crate) fn restored(&mut self) -> Result<Vec<String>, String> {
+        self.keys.settle();
         match self.unreadable.take() {
             Some(why) => Err(why),
             None => Ok(std::mem::take(&mut self.dropped).into_iter().collect()),
@@ -255,11 +260,11 @@ impl<K: Key> Engine<K> {
     fn forget(&mut self, key: &K) {
         let Some(held) = self.keys.remove(key) else { return };
         let Held { mut key, contents, .. } = *held;
-        let Timers { event, processing, cleanup } = contents.timers;
+        let Timers { event, processing, cleanup } = contents.timers();
         let Order { event: by_event, processing: by_today, cleanup: by_cleanup, .. } =
             &mut self.order;
         let places =
-            [(by_event, event.queued), (by_today, processing.queued), (by_cleanup, cleanup)];
+            [(by_event, event.queued), (by_today, processing.queued), (by_cleanup, *cleanup)];
         for (agenda, queued) in places {
             if let Some(queued) = queued {
                 let place = (queued, key);
@@ -299,12 +304,16 @@ impl<K: Key> Order<K> {
                 self.journal.note(noted, || key.clone());
             }
         }
-        if !empty {
-            let Timers { event, processing, cleanup } = &mut contents.timers;
+        let next = contents.cells.cleanup;
+        let timers = match next {
+            Some(_) => Some(contents.timers_mut()),
+            None => contents.some_timers(),
+        };
+        if let Some(Timers { event, processing, cleanup }) = timers.filter(|_| !empty) {
             let (first, today) = (event.first(), processing.first());
             wait(&mut self.event, &mut event.queued, first, key);
             wait(&mut self.processing, &mut processing.queued, today, key);
-            wait(&mut self.cleanup, cleanup, contents.cells.cleanup, key);
+            wait(&mut self.cleanup, cleanup, next, key);
         }
         Closed { empty, changed }
     }

@@ -42,6 +42,13 @@ struct Row {
     length: u32,
 }
 
+impl<K> Held<K> {
+    /// A key with contents, without a row.
+    pub(crate) fn new(key: K, contents: Contents) -> Self {
+        Self { key, contents, noted: Noted::default(), row: Row::default() }
+    }
+}
+
 /// The keys that have contents.
 pub(crate) struct Keys<K> {
     // Boxed, for a table has up to twice as many places as it has keys.
@@ -71,12 +78,7 @@ impl<K: Key> Keys<K> {
             Entry::Occupied(held) => held.into_mut(),
             Entry::Vacant(vacant) => {
                 let found = self.cold.as_mut().and_then(|cold| cold.load(&key, &self.states));
-                let new = || Held {
-                    key,
-                    contents: Contents::default(),
-                    noted: Noted::default(),
-                    row: Row::default(),
-                };
+                let new = || Held::new(key, Contents::default());
                 vacant.insert(Box::new(found.unwrap_or_else(new))).into_mut()
             }
         }
@@ -93,6 +95,30 @@ impl<K: Key> Keys<K> {
                 Some(vacant.insert(Box::new(found)).into_mut())
             }
         }
+    }
+
+    /// Puts a key in with its contents, whether it has some or not. What does not fit in memory
+    /// becomes a row without a look at the rows; [`settle`](Self::settle) comes after the last.
+    pub(crate) fn put(&mut self, mut held: Held<K>) {
+        let hash = self.hasher.hash_one(&held.key);
+        let entry =
+            self.hot.entry(hash, |it| it.key == held.key, |it| self.hasher.hash_one(&it.key));
+        match (entry, &mut self.cold) {
+            (Entry::Occupied(mut there), cold) => {
+                there.get_mut().contents = held.contents;
+                cold.iter_mut().for_each(|it| it.weigh(there.get_mut(), true));
+            }
+            (Entry::Vacant(_), Some(cold)) if cold.full() => cold.put(&held),
+            (Entry::Vacant(vacant), cold) => {
+                cold.iter_mut().for_each(|it| it.weigh_restored(&mut held));
+                vacant.insert(Box::new(held));
+            }
+        }
+    }
+
+    /// Ends a series of [puts](Self::put).
+    pub(crate) fn settle(&mut self) {
+        self.cold.iter_mut().for_each(Cold::settle);
     }
 
     /// What is to be saved of `key`, if it has contents. It stays where it is.

@@ -12,15 +12,18 @@ use serde::{Deserialize, Serialize};
 
 use super::{Held, Row};
 use crate::keyed::Key;
-use crate::process::contents::{Bytes, Contents, Kept};
+use crate::process::contents::{Bytes, Contents, Kept, Moments, Timers};
 use crate::process::states::States;
-use crate::state::backend::{Failure, Spill, Table};
+use crate::state::backend::{Failure, Spill, Table, Write};
 use crate::state::journal::Noted;
 use crate::state::{decode, encode};
 use crate::time::EventTime;
 
 /// Keys that are put into the table at once, at most.
 const TOGETHER: usize = 256;
+
+/// Restored keys that are put into the table at once.
+const RESTORED: usize = 4096;
 
 /// Bytes that a key in memory costs besides its contents, about.
 const OVERHEAD: usize = 96;
@@ -41,8 +44,11 @@ pub(super) struct Cold<K> {
     /// The length that a row has on average, as far as rows were measured.
     average: usize,
     uses: usize,
-    /// Keys that are rows only.
+    /// Keys that are rows only; too many, if keys were restored more than once, until all rows are
+    /// looked at.
     count: usize,
+    /// Rows of restored keys that are not written.
+    restored: Vec<Write>,
     hand: usize,
     /// Rows that are to be removed.
     gone: BTreeSet<Vec<u8>>,
@@ -51,9 +57,10 @@ pub(super) struct Cold<K> {
 
 impl<K: Key> Cold<K> {
     pub(super) fn new(Spill { table, in_memory }: Spill) -> Self {
-        let gone = BTreeSet::new();
+        let (gone, restored) = (BTreeSet::new(), Vec::new());
         let (bytes, average, uses, count, hand) = (0, 0, 0, 0, 0);
-        Self { table, in_memory, bytes, average, uses, count, hand, gone, of: PhantomData }
+        let of = PhantomData;
+        Self { table, in_memory, bytes, average, uses, count, restored, hand, gone, of }
     }
 
     pub(super) fn count(&self) -> usize {
@@ -79,11 +86,48 @@ impl<K: Key> Cold<K> {
         if self.count == 0 {
             return None;
         }
+        self.settle();
         let key = encode(key);
         if self.gone.contains(&key) {
             return None;
         }
         working(self.table.get(&key))
+    }
+
+    /// Whether there is no room for another key in memory.
+    pub(super) fn full(&self) -> bool {
+        self.bytes > self.in_memory - self.in_memory / 16
+    }
+
+    /// Makes a restored key, which is not in memory, a row in place of any that is there.
+    pub(super) fn put(&mut self, held: &Held<K>) {
+        let key = encode(&held.key);
+        if !self.gone.is_empty() {
+            self.gone.remove(&key);
+        }
+        self.count += 1;
+        self.restored.push((key, Some(cells(held))));
+        if self.restored.len() >= RESTORED {
+            self.settle();
+        }
+    }
+
+    /// Weighs a restored key that stays in memory. It may have an older row.
+    pub(super) fn weigh_restored(&mut self, held: &mut Held<K>) {
+        held.row.there = self.count > 0;
+        self.weigh(held, true);
+    }
+
+    /// Writes the restored keys.
+    pub(super) fn settle(&mut self) {
+        if !self.restored.is_empty() {
+            let mut rows = std::mem::take(&mut self.restored);
+            // The last row of a key holds.
+            rows.reverse();
+            rows.sort_by(|(a, _), (b, _)| a.cmp(b));
+            rows.dedup_by(|(a, _), (b, _)| a == b);
+            working(self.table.write(rows));
+        }
     }
 
     /// Notes that a key has gone that was in memory.
@@ -104,15 +148,18 @@ impl<K: Key> Cold<K> {
         is_hot: impl Fn(&K) -> bool,
         mut give: impl FnMut(&K, Kept),
     ) {
-        let gone = &self.gone;
+        self.settle();
+        let (gone, mut count) = (&self.gone, 0);
         working(self.table.each(&mut |key, bytes| {
             if !gone.contains(key) {
                 let key = decode(key).expect("a key is read as it was written");
                 if !is_hot(&key) {
+                    count += 1;
                     give(&key, kept(row(bytes), states));
                 }
             }
         }));
+        self.count = count;
     }
 
     /// Weighs a key that was used: by what can be seen without following pointers, and by the length
@@ -142,8 +189,7 @@ impl<K: Key> Cold<K> {
         let mut rows = Vec::new();
         // Each key is passed twice at most: once used, once not.
         for _ in 0..2 * hot.num_buckets() {
-            let enough = self.bytes <= self.in_memory - self.in_memory / 16;
-            if enough || rows.len() >= TOGETHER || hot.len() <= 1 {
+            if !self.full() || rows.len() >= TOGETHER || hot.len() <= 1 {
                 break;
             }
             self.hand = (self.hand + 1) % hot.num_buckets();
@@ -164,7 +210,8 @@ impl<K: Key> Cold<K> {
     }
 
     /// Writes rows, and removes those that are gone.
-    fn write(&mut self, mut rows: Vec<(Vec<u8>, Option<Vec<u8>>)>) {
+    fn write(&mut self, mut rows: Vec<Write>) {
+        self.settle();
         rows.extend(std::mem::take(&mut self.gone).into_iter().map(|key| (key, None)));
         if !rows.is_empty() {
             working(self.table.write(rows));
@@ -183,7 +230,8 @@ fn row(bytes: &[u8]) -> Cells {
 }
 
 fn cells<K>(held: &Held<K>) -> Vec<u8> {
-    let Contents { cells, timers } = &held.contents;
+    let Contents { cells, .. } = &held.contents;
+    let timers = held.contents.timers();
     let states = cells.iter().map(|(place, cell)| (place as u32, Bytes(cell.encode())));
     let waits = [timers.event.queued, timers.processing.queued, timers.cleanup, cells.cleanup];
     let (event, processing) = (timers.event.all(), timers.processing.all());
@@ -202,9 +250,10 @@ fn contents(
         contents.cells.put(place, cell);
     }
     let [event_queued, processing_queued, cleanup_queued, cleanup] = waits;
-    contents.timers.event.put(event, event_queued);
-    contents.timers.processing.put(processing, processing_queued);
-    (contents.timers.cleanup, contents.cells.cleanup) = (cleanup_queued, cleanup);
+    let event = Moments::new(event, event_queued);
+    let processing = Moments::new(processing, processing_queued);
+    contents.put_timers(Timers { event, processing, cleanup: cleanup_queued });
+    contents.cells.cleanup = cleanup;
     (contents, noted)
 }
 
