@@ -468,6 +468,31 @@ fn a_single_file_goes_on_where_the_checkpoint_was() {
 }
 
 #[test]
+fn a_single_file_keeps_what_several_transactions_of_a_checkpoint_hold() {
+    // A checkpoint holds the one before as well if its commit was not noted in time.
+    for peers in [1, 2] {
+        let folder = folder();
+        let sink = to_csv::<Row>(folder.path().join("one.csv")).single_file().buffer(1);
+        let mut writer = open(&sink);
+        writer.write(&mut rows(0..5)).expect("write");
+        let mut prepared = vec![writer.prepare().expect("prepare")];
+        writer.write(&mut rows(5..8)).expect("write");
+        prepared.push(writer.prepare().expect("prepare"));
+        writer.write(&mut rows(8..9)).expect("write");
+        drop(writer);
+
+        let mut writer = sink.reopen(0, peers).expect("reopen");
+        writer.resume(&prepared).expect("it takes note");
+        prepared.iter().for_each(|it| writer.commit(it).expect("commit"));
+        writer.write(&mut rows(8..12)).expect("write");
+        writer.close().expect("close");
+        let mut read = read::<Row>(&folder);
+        read.sort_by_key(|row| row.value);
+        assert_eq!(read, rows(0..12), "{peers} workers");
+    }
+}
+
+#[test]
 fn parts_of_more_workers_than_the_checkpoint_knows_are_taken_back() {
     let folder = folder();
     let sink = to_csv::<Row>(folder.path());
