@@ -15,13 +15,15 @@
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
-use std::path::PathBuf;
+use std::fs::{self, DirEntry};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use tidemill::prelude::*;
+use tidemill::time::rfc3339;
 
 /// Who edits Wikipedia for how long at a time? Sessions of edits of 12 September 2015
 #[derive(Clone, Debug, Parser)]
@@ -48,7 +50,8 @@ pub(crate) struct Arguments {
 /// An edit of a page.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Edit {
-    time: String,
+    #[serde(with = "rfc3339")]
+    time: EventTime,
     user: String,
     page: String,
     robot: bool,
@@ -56,12 +59,12 @@ struct Edit {
 }
 
 /// The edits of one user without a long pause between them.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Session {
     pub(crate) user: String,
-    #[serde(serialize_with = "text")]
+    #[serde(with = "rfc3339")]
     pub(crate) start: EventTime,
-    #[serde(serialize_with = "text")]
+    #[serde(with = "rfc3339")]
     pub(crate) end: EventTime,
     pub(crate) edits: u64,
     pub(crate) pages: usize,
@@ -151,25 +154,33 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs the job and gives all sessions.
+/// Runs the job and gives all sessions that are written then: also those from before it was stopped and
+/// continued. One process speaks for all.
 pub(crate) fn run(arguments: &Arguments) -> tidemill::Result<Vec<Session>> {
-    let found = collect::<Session>();
-    let (sink, arguments) = (found.clone(), arguments.clone());
-    Job::new("sessions", arguments.settings.clone()).run(move |flow| {
-        let gap = arguments.gap;
+    let Arguments { input, output, gap, settings } = arguments.clone();
+    Job::new("sessions", settings.clone()).run(move |flow| {
         let sessions = flow
-            .read(csv::<Edit>(arguments.input.clone()))?
-            .event_time(|edit| moment(&edit.time), Disorder::ascending())
+            .read(csv::<Edit>(input.clone()))?
+            .event_time(|edit| edit.time, Disorder::ascending())
             .key_by(|edit| edit.user.clone())
             .process(move |states| {
                 states.name("sessions");
                 Sessions { gap, open: states.value("open") }
             })
             .values();
-        sessions.clone().write(to_csv(arguments.output.clone()))?;
-        sessions.write(sink.clone())
+        sessions.write(to_csv(output.clone()).overwrite())
     })?;
-    Ok(found.take())
+    if settings.explain.is_some() || settings.process > 0 {
+        return Ok(Vec::new());
+    }
+    written(&arguments.output)
+}
+
+/// The sessions in a folder. Without any there is no file.
+fn written(folder: &Path) -> tidemill::Result<Vec<Session>> {
+    let visible = |it: DirEntry| !it.file_name().to_string_lossy().starts_with('.');
+    let any = fs::read_dir(folder).is_ok_and(|mut files| files.any(|it| it.is_ok_and(visible)));
+    if any { read_all(&csv::<Session>(folder)) } else { Ok(Vec::new()) }
 }
 
 /// The ten sessions of people with the most edits, as lines to print.
@@ -180,14 +191,4 @@ pub(crate) fn longest(mut sessions: Vec<Session>) -> Vec<String> {
         format!("{edits:>4} edits of {pages:>3} pages  {start} - {end}  {user}")
     };
     sessions.iter().take(10).map(line).collect()
-}
-
-/// The moment that is written as `2015-09-12T00:46:58.771Z`; the start of time if it is none.
-fn moment(text: &str) -> EventTime {
-    let at = text.parse::<jiff::Timestamp>();
-    at.map_or(EventTime::MIN, |at| EventTime::from_micros(at.as_microsecond()))
-}
-
-fn text<S: Serializer>(at: &EventTime, to: S) -> Result<S::Ok, S::Error> {
-    to.collect_str(at)
 }

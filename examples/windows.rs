@@ -70,13 +70,17 @@ fn run(arguments: Arguments, windows: Windows) -> Result<()> {
     Ok(())
 }
 
-/// Makes the output folder, and removes the dead letters of an earlier run, which are appended to.
+/// Makes the output folder, and removes the dead letters of an earlier run, which are appended to, unless
+/// this one continues it.
 fn prepare(arguments: &Arguments) -> Result<()> {
     let cannot = |what: &str, cause: io::Error| {
         let message = format!("cannot {what} {}", arguments.output.display());
         Error::new(ErrorKind::Write, message).because(cause)
     };
     fs::create_dir_all(&arguments.output).map_err(|it| cannot("create the folder", it))?;
+    if arguments.settings.checkpoints.restore.is_some() {
+        return Ok(());
+    }
     match fs::remove_file(arguments.dead_letters()) {
         Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
             Err(cannot("remove old dead letters from", cause))

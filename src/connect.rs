@@ -361,10 +361,10 @@ pub trait Sink: Send + Sync + 'static {
 /// and prepared meanwhile. Flush is not called before the first prepare, because a writer cannot
 /// know by then that what it shows might be taken back; after it, flush shows nothing uncommitted.
 ///
-/// A job that continues from a checkpoint opens its writers anew. Before it writes, it calls commit
-/// with everything the checkpoint holds, perhaps for the second time and perhaps prepared by another
-/// worker. A writer for which there is nothing is given a commit of no bytes, so that every writer
-/// knows that it continues.
+/// A job that continues from a checkpoint opens its writers anew and tells each, with
+/// [`resume`](Self::resume), what is in the checkpoint. Before it writes, it calls commit with everything
+/// the checkpoint holds, perhaps for the second time and perhaps prepared by another worker. A writer for
+/// which there is nothing is given a commit of no bytes, so that every writer knows that it continues.
 pub trait Writer: Send {
     /// What is written.
     type Record;
@@ -378,6 +378,13 @@ pub trait Writer: Send {
     /// Makes everything written since the last call durable but not yet visible, and returns what
     /// [`commit`](Self::commit) or [`abort`](Self::abort) need to find it again, after a crash too.
     fn prepare(&mut self) -> Result<Vec<u8>>;
+
+    /// Takes note, before anything else, of what a run that continues finds in its checkpoint: all that
+    /// the writers of all workers had prepared, whoever is to commit it. What the output holds beyond
+    /// that is of a run that was given up. Unless implemented it does nothing.
+    fn resume(&mut self, _prepared: &[Vec<u8>]) -> Result<()> {
+        Ok(())
+    }
 
     /// Makes prepared records visible. Committing twice is committing once.
     fn commit(&mut self, prepared: &[u8]) -> Result<()>;

@@ -9,8 +9,9 @@ mod survive;
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use tidemill::checkpoint::{Ended, Manifest, Store};
 use tidemill::connect::Random;
 
 use child::{Running, start};
@@ -127,4 +128,49 @@ fn a_fixpoint_survives_kills() {
         collections::assert_consistent(&rows(output), whole, case);
     };
     survives("graph", 3, 16, consistent);
+}
+
+/// The newest checkpoint, if it is after an epoch.
+fn newest(store: &Store, after: Option<u64>) -> Option<Manifest> {
+    let (newest, skipped) = store.newest_whole().expect("the store can be read");
+    assert!(skipped.is_empty(), "{skipped:?}");
+    newest.filter(|it| Some(it.epoch) > after)
+}
+
+/// Goes on with a scene on one, three and two processes, each killed once it has taken a checkpoint of
+/// its own but for the last.
+fn rescaled(name: &'static str, seed: u64) {
+    let scene = Scene::new(name);
+    let whole = scene.undisturbed();
+    let output = scene.at("rescaled");
+    let place = output.with_extension("checkpoints");
+    let store = Store::open(place.to_str().expect("a path of a test"), name).expect("a store");
+    let random = Random::new(seed);
+    let mut cluster = Cluster { scene: &scene, output: output.clone(), random, begun: false };
+    let mut last = None;
+    for processes in [1, 3] {
+        let mut running = cluster.start(processes, 1);
+        running.iter_mut().for_each(|it| _ = it.line_with(BUILT));
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while store.epochs().expect("the store can be read").first().copied() <= last {
+            assert!(Instant::now() < deadline, "{processes} processes take no checkpoint");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let victim = cluster.random.below(processes as u64) as usize;
+        assert!(running.swap_remove(victim).kill(), "{processes} processes are through too soon");
+        running.into_iter().for_each(|it| _ = it.wait().badly());
+        let manifest = newest(&store, last).expect("there is a checkpoint");
+        assert_eq!((manifest.workers, manifest.ended), (processes, None));
+        last = Some(manifest.epoch);
+    }
+    cluster.start(2, 1).into_iter().for_each(|it| _ = it.wait().well());
+    let manifest = newest(&store, last).expect("there is a last checkpoint");
+    assert_eq!((manifest.workers, manifest.ended), (2, Some(Ended::Finished)));
+    assert_same(&output, &whole, name);
+}
+
+#[test]
+fn one_three_and_two_processes_go_on_with_the_same_state() {
+    rescaled("windows", 4);
+    rescaled("timers", 5);
 }

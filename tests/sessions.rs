@@ -55,8 +55,9 @@ fn model() -> Vec<Found> {
 #[test]
 fn sessions_are_those_of_the_model() {
     let expected = model();
+    // What an earlier run wrote is replaced.
+    let output = tempfile::tempdir().unwrap();
     for arguments in ["-w 1", "-w 2 --epoch-rows 10", "-w 1 --epoch-rows 1000", "-w 4"] {
-        let output = tempfile::tempdir().unwrap();
         let folder = output.path().display().to_string();
         let given = ["sessions", "--quiet", "--output", &folder].into_iter();
         let arguments = sessions::Arguments::parse_from(given.chain(arguments.split(' ')));

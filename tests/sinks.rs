@@ -468,6 +468,59 @@ fn a_single_file_goes_on_where_the_checkpoint_was() {
 }
 
 #[test]
+fn a_single_file_keeps_what_several_transactions_of_a_checkpoint_hold() {
+    // A checkpoint holds the one before as well if its commit was not noted in time.
+    for peers in [1, 2] {
+        let folder = folder();
+        let sink = to_csv::<Row>(folder.path().join("one.csv")).single_file().buffer(1);
+        let mut writer = open(&sink);
+        writer.write(&mut rows(0..5)).expect("write");
+        let mut prepared = vec![writer.prepare().expect("prepare")];
+        writer.write(&mut rows(5..8)).expect("write");
+        prepared.push(writer.prepare().expect("prepare"));
+        writer.write(&mut rows(8..9)).expect("write");
+        drop(writer);
+
+        let mut writer = sink.reopen(0, peers).expect("reopen");
+        writer.resume(&prepared).expect("it takes note");
+        prepared.iter().for_each(|it| writer.commit(it).expect("commit"));
+        writer.write(&mut rows(8..12)).expect("write");
+        writer.close().expect("close");
+        let mut read = read::<Row>(&folder);
+        read.sort_by_key(|row| row.value);
+        assert_eq!(read, rows(0..12), "{peers} workers");
+    }
+}
+
+#[test]
+fn parts_of_more_workers_than_the_checkpoint_knows_are_taken_back() {
+    let folder = folder();
+    let sink = to_csv::<Row>(folder.path());
+    let write = |worker, peers, from: &[Vec<u8>], commit: &[Vec<u8>], range| {
+        let mut writer = sink.reopen(worker, peers).expect("reopen");
+        writer.resume(from).expect("it takes note");
+        commit.iter().for_each(|it| writer.commit(it).expect("commit"));
+        writer.write(&mut rows(range)).expect("write");
+        let prepared = writer.prepare().expect("prepare");
+        writer.commit(&prepared).expect("commit");
+        prepared
+    };
+    // Two workers, then one, whose checkpoint is gone back to later.
+    let first = [write(0, 2, &[], &[], 0..3), write(1, 2, &[], &[], 3..6)];
+    let second = [write(0, 1, &first, &first, 6..9)];
+    // Three that are given up.
+    write(0, 3, &second, &second, 20..22);
+    write(1, 3, &second, &[], 22..24);
+    write(2, 3, &second, &[], 24..26);
+    assert_eq!(read::<Row>(&folder).len(), 15);
+    write(0, 2, &second, &second, 9..12);
+    write(1, 2, &second, &[], 12..14);
+    let mut read = read::<Row>(&folder);
+    read.sort_by_key(|row| row.value);
+    assert_eq!(read, rows(0..14), "each record once");
+}
+
+#[test]
 fn parts_from_after_the_checkpoint_are_taken_back() {
     let folder = folder();
     let sink = to_csv::<Row>(folder.path());

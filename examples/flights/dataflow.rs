@@ -1,8 +1,10 @@
 //! What is computed: the dataflow.
 
-use std::path::PathBuf;
+use std::fs::{self, DirEntry};
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tidemill::Result;
 use tidemill::prelude::*;
 
@@ -11,15 +13,6 @@ use super::flight::{Departure, Flight};
 use super::history::{History, Hour};
 use super::rows::{CancelledRow, HourRow, LateRow, WindowRow};
 use super::weather::Almanac;
-
-/// Where the job leaves its rows for the report: the workers of this process share it.
-#[derive(Clone)]
-pub(crate) struct Results {
-    windows: Collected<WindowRow>,
-    hours: Collected<HourRow>,
-    cancelled: Collected<CancelledRow>,
-    late: Collected<LateRow>,
-}
 
 /// The rows of a job that has ended, in the order of their times and airports.
 pub(crate) struct Found {
@@ -32,28 +25,23 @@ pub(crate) struct Found {
 /// What builds the dataflow on each worker. Reads the weather first.
 pub(crate) fn plan(
     arguments: &Arguments,
-    results: &Results,
 ) -> Result<impl Fn(&Flow<'_>) -> Result<()> + Send + Sync + 'static> {
     let weather = Almanac::read(&arguments.weather)?;
     let (input, behind) = (arguments.input.clone(), arguments.behind);
-    let (to, results) = (Output(arguments.output.clone()), results.clone());
+    let to = Output(arguments.output.clone());
     Ok(move |flow: &Flow<'_>| {
         let flights = flow
             .read(csv::<Flight>(input.clone()).absent("NA"))?
             .event_time(Flight::due, Flight::disorder(behind));
         let (departures, cancelled) = flights.split(Flight::outcome);
-        last_three_hours(departures.clone(), &to, &results)?;
-        beside_the_past(departures, weather.clone(), &to, &results)?;
-        by_day(cancelled, &to, &results)
+        last_three_hours(departures.clone(), &to)?;
+        beside_the_past(departures, weather.clone(), &to)?;
+        by_day(cancelled, &to)
     })
 }
 
 /// Per airport, every half hour: departures, mean and 95th percentile delay of three hours.
-fn last_three_hours(
-    departures: Events<'_, Departure>,
-    to: &Output,
-    results: &Results,
-) -> Result<()> {
+fn last_three_hours(departures: Events<'_, Departure>, to: &Output) -> Result<()> {
     let delay = |it: &Departure| it.delay;
     let rows = departures
         .key_by(|it| it.origin.clone())
@@ -68,17 +56,11 @@ fn last_three_hours(
             mean_delay,
             p95_delay,
         });
-    rows.clone().write(to.csv("windows"))?;
-    rows.write(results.windows.clone())
+    rows.write(to.csv("windows"))
 }
 
 /// Per airport and hour: the mean delay beside that of the same hour of earlier days.
-fn beside_the_past(
-    departures: Events<'_, Departure>,
-    weather: Almanac,
-    to: &Output,
-    results: &Results,
-) -> Result<()> {
+fn beside_the_past(departures: Events<'_, Departure>, weather: Almanac, to: &Output) -> Result<()> {
     let (hours, late) = departures
         .key_by(|it| (it.origin.clone(), it.hour))
         .window(Tumbling::new(hours(1)))
@@ -92,16 +74,12 @@ fn beside_the_past(
         .process(History::new);
     let rows = judged.map(move |judged| HourRow::new(judged, &weather));
     rows.clone().write(to.csv("hours"))?;
-    rows.clone().filter(HourRow::unusual).write(to.csv("unusual"))?;
-    rows.write(results.hours.clone())?;
-
-    let rows = late.map(LateRow::new);
-    rows.clone().write(to.csv("late"))?;
-    rows.write(results.late.clone())
+    rows.filter(HourRow::unusual).write(to.csv("unusual"))?;
+    late.map(LateRow::new).write(to.csv("late"))
 }
 
 /// Per airport and day: how many flights did not leave.
-fn by_day(cancelled: Events<'_, String>, to: &Output, results: &Results) -> Result<()> {
+fn by_day(cancelled: Events<'_, String>, to: &Output) -> Result<()> {
     let rows = cancelled
         .key_by(String::clone)
         // A day begins when it is midnight in New York in winter.
@@ -113,8 +91,7 @@ fn by_day(cancelled: Events<'_, String>, to: &Output, results: &Results) -> Resu
             day: span.start(),
             cancelled: value,
         });
-    rows.clone().write(to.csv("cancelled"))?;
-    rows.write(results.cancelled.clone())
+    rows.write(to.csv("cancelled"))
 }
 
 /// The folder of the CSV files.
@@ -127,26 +104,26 @@ impl Output {
     }
 }
 
-impl Default for Results {
-    fn default() -> Self {
-        let (windows, hours) = (collect(), collect());
-        Self { windows, hours, cancelled: collect(), late: collect() }
-    }
-}
-
-impl Results {
-    /// Takes the rows out.
-    pub(crate) fn found(&self) -> Found {
-        let mut found = Found {
-            windows: self.windows.take(),
-            hours: self.hours.take(),
-            cancelled: self.cancelled.take(),
-            late: self.late.take(),
+impl Found {
+    /// Reads what the job has written: a run that continued another one has all of it there.
+    pub(crate) fn read(output: &Path) -> Result<Self> {
+        let mut found = Self {
+            windows: rows(&output.join("windows"))?,
+            hours: rows(&output.join("hours"))?,
+            cancelled: rows(&output.join("cancelled"))?,
+            late: rows(&output.join("late"))?,
         };
         found.windows.sort_by(|a, b| (a.start, &a.origin).cmp(&(b.start, &b.origin)));
         found.hours.sort_by(|a, b| (a.start, &a.origin).cmp(&(b.start, &b.origin)));
         found.cancelled.sort_by(|a, b| (a.day, &a.origin).cmp(&(b.day, &b.origin)));
         found.late.sort_by(|a, b| (a.due, &a.origin, a.flight).cmp(&(b.due, &b.origin, b.flight)));
-        found
+        Ok(found)
     }
+}
+
+/// The rows of all files in a folder. Without rows there is no file.
+fn rows<T: DeserializeOwned + 'static>(folder: &Path) -> Result<Vec<T>> {
+    let visible = |it: DirEntry| !it.file_name().to_string_lossy().starts_with('.');
+    let any = fs::read_dir(folder).is_ok_and(|mut files| files.any(|it| it.is_ok_and(visible)));
+    if any { read_all(&csv::<T>(folder)) } else { Ok(Vec::new()) }
 }

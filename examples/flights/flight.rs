@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use serde::de::Error;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use tidemill::prelude::*;
-
-use super::clock;
+use tidemill::time::rfc3339;
 
 /// A row of the file, as far as it is needed.
 #[derive(Clone, Debug, Deserialize)]
@@ -21,7 +19,7 @@ pub(crate) struct Flight {
     origin: String,
     dest: String,
     /// The hour in which it was due to leave.
-    #[serde(deserialize_with = "moment")]
+    #[serde(with = "rfc3339")]
     time_hour: EventTime,
 }
 
@@ -70,9 +68,4 @@ impl Flight {
             None => Either::Right(origin),
         }
     }
-}
-
-/// Reads a moment such as `2013-01-01T10:00:00Z`.
-pub(crate) fn moment<'de, D: Deserializer<'de>>(from: D) -> Result<EventTime, D::Error> {
-    clock::parse(&String::deserialize(from)?).map_err(D::Error::custom)
 }

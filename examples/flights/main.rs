@@ -43,6 +43,8 @@ mod report;
 mod rows;
 mod weather;
 
+use dataflow::Found;
+
 /// How late do flights leave New York? Departures of January 2013, or of other files
 #[derive(Clone, Debug, Parser)]
 #[command(name = "flights", after_help = EXAMPLES)]
@@ -79,6 +81,8 @@ Examples:
       with two worker threads
   flights --input flights.csv.gz --weather weather.csv.gz --behind 1y
       the full year as nycflights13 has it, whose months are out of order
+  flights --checkpoint state --restore latest
+      from where a run with the same arguments was killed, or anew
   flights --explain
       the dataflow, without running it";
 
@@ -97,14 +101,13 @@ fn main() -> ExitCode {
 
 /// Runs the job, draws the picture and gives the text to print.
 pub(crate) fn run(arguments: &Arguments) -> tidemill::Result<String> {
-    let results = dataflow::Results::default();
     let job = Job::new("flights", settings(&arguments.settings));
-    let build = dataflow::plan(arguments, &results)?;
-    job.run(build)?;
-    if arguments.settings.explain.is_some() {
+    job.run(dataflow::plan(arguments)?)?;
+    // One process reports for all.
+    if arguments.settings.explain.is_some() || arguments.settings.process > 0 {
         return Ok(String::new());
     }
-    let found = results.found();
+    let found = Found::read(&arguments.output)?;
     let picture = arguments.output.join("delays.svg");
     picture::draw(&found, &picture)?;
     Ok(report::text(&found, &arguments.output))

@@ -201,10 +201,10 @@ fn most_unusual(unusual: &[&HourRow]) -> Option<String> {
             note += &format!(", {before}{it:.places$} {unit}");
         }
     };
-    add(hour.weather.temp, "", 0, "°F");
-    add(hour.weather.wind_speed, "wind ", 0, "mph");
-    add(hour.weather.precip.filter(|it| *it > 0.0), "rain ", 2, "in");
-    add(hour.weather.visib, "sight ", 1, "miles");
+    add(hour.temp, "", 0, "°F");
+    add(hour.wind_speed, "wind ", 0, "mph");
+    add(hour.precip.filter(|it| *it > 0.0), "rain ", 2, "in");
+    add(hour.visib, "sight ", 1, "miles");
     Some(note)
 }
 

@@ -183,7 +183,6 @@ fn most_unusual(unusual: &[&HourRow]) -> Table {
         let number = |value: Option<f64>, places: usize| {
             value.map_or("-".to_owned(), |it| format!("{it:.places$}"))
         };
-        let weather = it.weather;
         table.add_row([
             it.origin.clone(),
             new_york(it.start, "%a %b %e %H:%M"),
@@ -191,10 +190,10 @@ fn most_unusual(unusual: &[&HourRow]) -> Table {
             format!("{:.0}", it.mean_delay),
             number(it.usual_delay, 0),
             number(it.z_score, 1),
-            number(weather.temp, 0),
-            number(weather.wind_speed, 0),
-            number(weather.precip, 2),
-            number(weather.visib, 1),
+            number(it.temp, 0),
+            number(it.wind_speed, 0),
+            number(it.precip, 2),
+            number(it.visib, 1),
         ]);
     }
     table

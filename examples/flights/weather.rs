@@ -4,14 +4,13 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tidemill::Result;
 use tidemill::prelude::*;
-
-use super::flight::moment;
+use tidemill::time::rfc3339;
 
 /// What was observed in one hour, as far as it was.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Weather {
     /// Degrees Fahrenheit.
     pub(crate) temp: Option<f64>,
@@ -26,7 +25,7 @@ pub(crate) struct Weather {
 #[derive(Deserialize)]
 struct Row {
     origin: String,
-    #[serde(deserialize_with = "moment")]
+    #[serde(with = "rfc3339")]
     time_hour: EventTime,
     temp: Option<f64>,
     wind_speed: Option<f64>,

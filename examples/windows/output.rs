@@ -125,6 +125,10 @@ impl<S: Sink> Sink for OnFirst<S> {
         if worker == 0 { self.0.open(0, 1) } else { Ok(Box::new(Nothing(PhantomData))) }
     }
 
+    fn reopen(&self, worker: usize, _peers: usize) -> Result<Box<dyn Writer<Record = S::Record>>> {
+        if worker == 0 { self.0.reopen(0, 1) } else { Ok(Box::new(Nothing(PhantomData))) }
+    }
+
     fn name(&self) -> String {
         self.0.name()
     }

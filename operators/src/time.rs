@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub mod rfc3339;
+
 /// The timestamp of every top-level dataflow scope: a counter of small batches of input.
 ///
 /// All records that one worker's sources read between two ticks of the epoch clock carry the same
@@ -28,7 +30,10 @@ pub type Epoch = u64;
 /// assert_eq!(noon.saturating_add(seconds(1)).millis(), 43_201_000);
 /// assert_eq!(EventTime::MAX.checked_add(seconds(1)), None);
 /// assert_eq!(noon.to_string(), "1970-01-01T12:00:00Z");
+/// assert_eq!("1970-01-01T13:00:00+01:00".parse(), Ok(noon));
 /// ```
+///
+/// In records it is read and written as its number, or as text with [`rfc3339`].
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]

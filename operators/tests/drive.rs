@@ -387,6 +387,78 @@ fn work_is_bounded_and_others_get_their_turn() {
     assert_eq!(records(seen), [7]);
 }
 
+/// Is not through with a watermark for so many calls, and has nothing to say meanwhile.
+struct Quiet {
+    calls: Arc<AtomicUsize>,
+    left: usize,
+}
+
+impl Rule<Event<(u8, ())>> for Quiet {
+    type Output = Event<u8>;
+    type Side = Infallible;
+    type Saved = ();
+
+    fn accept(&mut self, _: Event<(u8, ())>, _: &mut Outbox<Event<u8>, Infallible>) {}
+
+    fn advance(&mut self, at: EventTime, out: &mut Outbox<Event<u8>, Infallible>) -> Advance {
+        self.calls.fetch_add(1, SeqCst);
+        if self.left > 0 {
+            self.left -= 1;
+            return Advance::More;
+        }
+        out.main.push(Event::new(at, 3));
+        Advance::Done
+    }
+
+    fn save(&mut self, _: &mut dyn Snapshot<()>) {}
+
+    fn restore(&mut self, (): ()) {}
+
+    fn resume(&mut self, _: EventTime) {}
+}
+
+#[test]
+fn a_rule_that_is_never_through_and_says_nothing_starves_nobody() {
+    /// Calls in one turn, each counted as an outbox that is full.
+    const AT_ONCE: usize = RECORDS_AT_ONCE / Outbox::<(), ()>::FULL;
+    const TURNS: usize = 20;
+    let calls = Arc::new(AtomicUsize::new(0));
+    let passed = Arc::new(AtomicUsize::new(0));
+    let (ours, past) = (Arc::clone(&calls), Arc::clone(&passed));
+    let seen = on_workers(
+        1,
+        Cut { memory: Memory::every(1), at: None },
+        |_| vec!["0".into()],
+        move |stream: Stream<'_, Record>, tap: &Tap<u8>| {
+            let quiet = Quiet { calls: Arc::clone(&ours), left: TURNS * AT_ONCE };
+            let past = Arc::clone(&past);
+            let (told, _) = keyed(stream.clone()).rule(Node::operator("quiet"), quiet);
+            tap.watch(told.values());
+            tap.watch(stream.map(|it| it.1).inspect(move |_| _ = past.fetch_add(1, SeqCst)));
+        },
+        move |bench| {
+            bench.send(0, 0, vec![(0, 1)]);
+            bench.advance(1);
+            let mut turns = 0;
+            while calls.load(SeqCst) <= TURNS * AT_ONCE {
+                // While it is at it, each record of a later epoch gets by in a turn or two.
+                bench.send(1, 0, vec![(1, 2)]);
+                let before = calls.load(SeqCst);
+                bench.step();
+                let done = calls.load(SeqCst) - before;
+                assert!(done <= AT_ONCE, "{done} calls in one turn");
+                turns += 1;
+                assert!(turns < 10_000, "operator `quiet` is stuck");
+                assert!(passed.load(SeqCst) + 2 >= turns, "others had no turn in {turns}");
+            }
+            assert!(turns >= TURNS, "it took {turns} turns only");
+            bench.finish();
+        },
+    );
+    let told: Vec<_> = by_epoch(seen).into_iter().filter(|it| it.1 == 3).collect();
+    assert_eq!(told, [(0, 3), (1, 3)], "it says what it has to in each epoch");
+}
+
 #[test]
 fn a_rule_that_panics_unwinds_and_hangs_nobody() {
     for workers in [1, 2, 4] {

@@ -75,11 +75,12 @@ enum Adjacent {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 enum Loose {
+    Empty(Unit),
     Number(i64),
     Blob(Blob),
     Text(String),
     Holes(Vec<Holes>),
-    Named { inner: Inner, unit: () },
+    Named { inner: Inner, unit: (), other: Unit },
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -208,11 +209,12 @@ fn tagged() -> impl Strategy<Value = Tagged> {
 
 fn loose() -> impl Strategy<Value = Loose> {
     prop_oneof![
+        Just(Loose::Empty(Unit)),
         any::<i64>().prop_map(Loose::Number),
         any::<String>().prop_map(Loose::Text),
         any::<Vec<u8>>().prop_map(|it| Loose::Blob(Blob(it))),
         any::<Vec<Holes>>().prop_map(Loose::Holes),
-        inner().prop_map(|inner| Loose::Named { inner, unit: () }),
+        inner().prop_map(|inner| Loose::Named { inner, unit: (), other: Unit }),
     ]
 }
 
@@ -249,7 +251,7 @@ proptest! {
         map in btree_map(any::<(u8, i16)>(), vec(any::<String>(), 0..3), 0..6),
         bytes: Vec<u8>,
     ) {
-        check_plain(&(text, map, (), Unit, Blob(bytes)));
+        check_plain(&(text, map, (), Blob(bytes)));
     }
 
     #[test]
@@ -349,6 +351,18 @@ fn what_messagepack_loses_has_one_more_byte() {
     assert_eq!(decode::<Option<u8>>(&[0xc1, 5]), Ok(Some(5)));
     assert!(decode::<Option<u8>>(&[0xc1, 0xc0]).is_err(), "`Some(None)` is no `Option<u8>`");
     assert!(decode::<u8>(&[0xc1, 5]).is_err());
+}
+
+#[test]
+fn a_unit_struct_is_nothing_wherever_it_stands() {
+    check(&(Unit, Some(Unit), None::<Unit>, Some(Some(Unit)), [Unit, Unit]));
+    check(&(Loose::Empty(Unit), Some(Loose::Empty(Unit)), Adjacent::Pair(1, Unit)));
+    assert_eq!(encode(&Unit), [0xc0]);
+    assert_eq!(encode(&Some(Unit)), [0xc1, 0xc0]);
+    // An empty array, as others write it, is one too.
+    assert_eq!(rmp_serde::to_vec_named(&Unit).unwrap(), [0x90]);
+    assert_eq!(decode::<(Unit, Option<Unit>)>(&[0x92, 0x90, 0x90]), Ok((Unit, Some(Unit))));
+    assert!(decode::<Unit>(&[0x91, 0xc0]).is_err());
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Savepoints: full copies of a checkpoint that stand alone, wherever they are moved.
+//! Savepoints: full copies of a checkpoint that stand alone, wherever they are moved, and the way back.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use tidemill_operators::time::Epoch;
 use super::manifest::{BlockRef, Manifest};
 use super::part::Block;
 use super::place::Place;
-use super::store::Store;
+use super::store::{Store, part_of};
 use super::write::PartWriter;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -46,15 +46,35 @@ impl Store {
             );
             return Err(Error::new(ErrorKind::State, message));
         }
-        let copy = self.copy(manifest, &target)?;
+        // The same names for the same content: a second attempt completes the first.
+        let file = |worker| savepoint_part_of(manifest.epoch, worker, manifest.run);
+        let copy = self.copy(manifest, &target, file)?;
         target.create_manifest(MANIFEST, &copy)?;
         Ok(shown)
     }
 
+    /// Makes the savepoint `manifest` of the store `from` a checkpoint of this store, of the epoch and
+    /// run that the manifest says, by copying all that it consists of. Returns what was committed.
+    ///
+    /// # Cost
+    ///
+    /// As of [`savepoint`](Self::savepoint).
+    ///
+    /// # Errors
+    ///
+    /// If the savepoint is damaged, a store cannot be read or written, or the epoch is committed
+    /// already.
+    pub fn adopt(&self, from: &Self, manifest: &Manifest) -> Result<Manifest> {
+        let file = |worker| part_of(manifest.epoch, worker, manifest.run);
+        let copy = from.copy(manifest, self, file)?;
+        self.commit(&copy)?;
+        Ok(copy)
+    }
+
     /// Opens the savepoint in a folder or at a URL, as a store to read from, with its manifest.
     ///
-    /// What a job saves later goes to its own store and needs to be complete: a checkpoint cannot
-    /// list parts of a savepoint.
+    /// What a job saves later goes to its own store, which [adopts](Self::adopt) the savepoint: a
+    /// checkpoint cannot list parts that are elsewhere.
     ///
     /// # Errors
     ///
@@ -73,14 +93,18 @@ impl Store {
         Ok((store, manifest))
     }
 
-    fn copy(&self, manifest: &Manifest, target: &Self) -> Result<Manifest> {
+    /// Copies the parts of each worker to one file of the target, and says where they are then.
+    fn copy(
+        &self,
+        manifest: &Manifest,
+        target: &Self,
+        file: impl Fn(usize) -> String,
+    ) -> Result<Manifest> {
         let mut copy = manifest.clone();
         let pieces = manifest.operators.values().flat_map(|operator| &operator.pieces);
         let workers: BTreeSet<usize> = pieces.map(|piece| piece.worker).collect();
         for worker in workers {
-            // The same name for the same content: a second attempt completes the first.
-            let file = part_of(manifest.epoch, worker, manifest.run);
-            let mut writer = PartWriter::new(target.clone(), file);
+            let mut writer = PartWriter::new(target.clone(), file(worker));
             let from: Vec<BlockRef> = places(&mut copy, worker).map(|it| it.clone()).collect();
             let mut to = Vec::with_capacity(from.len());
             self.fetch(from, 2, |block, stored| {
@@ -95,7 +119,7 @@ impl Store {
     }
 }
 
-fn part_of(epoch: Epoch, worker: usize, run: u64) -> String {
+fn savepoint_part_of(epoch: Epoch, worker: usize, run: u64) -> String {
     format!("part-{epoch}-{worker}-{run:016x}.tide")
 }
 

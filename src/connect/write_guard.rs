@@ -44,6 +44,10 @@ impl<W: Writer> Writer for Guarded<W> {
         self.call(W::prepare)
     }
 
+    fn resume(&mut self, prepared: &[Vec<u8>]) -> Result<()> {
+        self.call(|writer| writer.resume(prepared))
+    }
+
     fn commit(&mut self, prepared: &[u8]) -> Result<()> {
         self.writer.commit(prepared)
     }

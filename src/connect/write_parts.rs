@@ -6,8 +6,9 @@
 //!
 //! A prepared transaction is the list of its hidden and visible names below the output folder, so it
 //! can be committed from another process and another working directory. It also says which number
-//! the worker's next part has: a run that continues removes the parts from there on, because they
-//! were written, or even committed, after the checkpoint that it continues from.
+//! the worker's next part has, and the same of workers that there are no more but whose parts are. A
+//! run that continues removes all parts beyond that, because they were written, or even committed,
+//! after the checkpoint that it continues from: by workers that the checkpoint knows, or by more.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -60,6 +61,11 @@ pub(crate) struct PartWriter<T, F> {
     transactional: bool,
     /// The numbers from which on parts of earlier workers are not part of what this run continues.
     beyond: BTreeMap<usize, u64>,
+    /// Whether these are all the workers that have parts.
+    complete: bool,
+    /// What `beyond` is to be for whoever continues this run, of workers that it does not have: of
+    /// those whose parts this writer looks at.
+    gone: BTreeMap<usize, u64>,
     /// The number of the next part.
     next: u64,
     /// Counts records, to tell which part was used last.
@@ -80,6 +86,8 @@ struct Prepared {
     next: u64,
     /// The hidden and the visible names of its parts.
     names: Vec<(String, String)>,
+    /// The next numbers of workers that an earlier run had.
+    gone: BTreeMap<usize, u64>,
 }
 
 struct Part {
@@ -101,6 +109,8 @@ impl<T, F: OutputFormat<T>> PartWriter<T, F> {
             claimed: false,
             transactional: false,
             beyond: BTreeMap::new(),
+            complete: false,
+            gone: BTreeMap::new(),
             next: 0,
             now: 0,
             open: BTreeMap::new(),
@@ -128,14 +138,23 @@ impl<T, F: OutputFormat<T>> PartWriter<T, F> {
                 &[]
             }
         };
-        let beyond =
-            |it: &Found| self.beyond.get(&it.worker).is_some_and(|next| it.number >= *next);
+        let beyond = |it: &Found| match self.beyond.get(&it.worker) {
+            Some(next) => it.number >= *next,
+            None => self.complete,
+        };
         let kept = |it: &Found| keep.contains(&it.stage) && !beyond(it);
         for part in found.iter().filter(|it| !kept(it)) {
             remove(&part.path)?;
         }
-        let kept = found.iter().filter(|it| it.worker == *worker && kept(it));
-        self.next = kept.map(|part| part.number + 1).max().unwrap_or(0);
+        // Parts may have been taken away by whoever reads them: their numbers do not come again.
+        let known = self.beyond.iter().filter(|(of, _)| **of % peers == *worker);
+        let mut next: BTreeMap<usize, u64> = known.map(|(of, next)| (*of, *next)).collect();
+        for part in found.iter().filter(|it| kept(it)) {
+            let next = next.entry(part.worker).or_default();
+            *next = (part.number + 1).max(*next);
+        }
+        self.next = next.remove(worker).unwrap_or_default();
+        self.gone = next;
         self.claimed = true;
         Ok(())
     }
@@ -217,6 +236,12 @@ impl<T, F: OutputFormat<T>> PartWriter<T, F> {
         self.finish_where(|part| rolling.old(now.duration_since(part.since)))
     }
 
+    /// Takes note of the first part of a worker that this run does not continue.
+    fn note(&mut self, worker: usize, next: u64) {
+        let beyond = self.beyond.entry(worker).or_default();
+        *beyond = next.max(*beyond);
+    }
+
     /// Makes the full parts visible.
     fn show(&mut self) -> Result<()> {
         for place in self.full.drain(..) {
@@ -270,20 +295,33 @@ impl<T: Send, F: OutputFormat<T>> Writer for PartWriter<T, F> {
             names.push((hidden, place.at(Stage::Visible)));
         }
         sync_folders(root, &names)?;
-        let (worker, next) = (self.settings.worker, self.next);
-        postcard::to_stdvec(&Prepared { worker, next, names }).map_err(|cause| {
+        let (worker, next, gone) = (self.settings.worker, self.next, self.gone.clone());
+        postcard::to_stdvec(&Prepared { worker, next, names, gone }).map_err(|cause| {
             Error::new(ErrorKind::State, "a transaction cannot be described").because(cause)
         })
     }
 
+    fn resume(&mut self, prepared: &[Vec<u8>]) -> Result<()> {
+        self.transactional = true;
+        for prepared in prepared {
+            if let Some(Prepared { worker, next, gone, .. }) = described(prepared)? {
+                self.complete = true;
+                self.note(worker, next);
+                gone.into_iter().for_each(|(worker, next)| self.note(worker, next));
+            }
+        }
+        Ok(())
+    }
+
     fn commit(&mut self, prepared: &[u8]) -> Result<()> {
         self.transactional = true;
-        let root = &self.settings.root;
-        let Some(Prepared { worker, next, names }) = described(prepared)? else { return Ok(()) };
+        let Some(Prepared { worker, next, names, .. }) = described(prepared)? else {
+            return Ok(());
+        };
         if !self.claimed {
-            let beyond = self.beyond.entry(worker).or_default();
-            *beyond = next.max(*beyond);
+            self.note(worker, next);
         }
+        let root = &self.settings.root;
         for (hidden, visible) in &names {
             let (hidden, visible) = (root.join(hidden), root.join(visible));
             match (hidden.exists(), visible.exists()) {

@@ -1,10 +1,12 @@
 //! The writer of a single file, which appears whole when it is closed.
 //!
 //! Until then it has a hidden name beside its place. A transaction is a length of it: a run that
-//! continues cuts off what lies beyond, and brings the file back if it had appeared already. What is
+//! continues cuts off what lies beyond, and brings the file back if it had appeared already. Of several
+//! transactions that it finds in its checkpoint only the longest says what the file held. What is
 //! no ordinary file, such as a device or a named pipe, is written to directly, and gets the records
 //! since the last checkpoint again after a crash.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
@@ -30,6 +32,8 @@ pub(crate) struct SingleWriter<T, F> {
     buffer: usize,
     /// Whether this continues a run, and was not told where to go on.
     waiting: bool,
+    /// How long the files of the run were that this continues.
+    lengths: BTreeMap<String, u64>,
     records: PhantomData<fn(T)>,
 }
 
@@ -66,8 +70,8 @@ impl<T, F: OutputFormat<T>> SingleWriter<T, F> {
         let written = hidden.clone().unwrap_or_else(|| path.clone());
         let file = Some(OutFile::create(written, buffer)?);
         let records = PhantomData;
-        let (begun, waiting) = (false, false);
-        Ok(Self { format, path, file, hidden, overwrite, begun, buffer, waiting, records })
+        let (begun, waiting, lengths) = (false, false, BTreeMap::new());
+        Ok(Self { format, path, file, hidden, overwrite, begun, buffer, waiting, lengths, records })
     }
 
     /// The writer of a run that continues: the file is opened when it is known how far it goes.
@@ -79,13 +83,13 @@ impl<T, F: OutputFormat<T>> SingleWriter<T, F> {
             _ => Some(hidden_name(&path)?),
         };
         let records = PhantomData;
-        let (file, begun, waiting) = (None, false, true);
-        Ok(Self { format, path, file, hidden, overwrite, begun, buffer, waiting, records })
+        let (file, begun, waiting, lengths) = (None, false, true, BTreeMap::new());
+        Ok(Self { format, path, file, hidden, overwrite, begun, buffer, waiting, lengths, records })
     }
 
     /// Brings a file of an earlier run back to the length that was prepared. The file of a writer
     /// that this run does not have is finished with that.
-    fn resume(&mut self, prepared: &Prepared) -> Result<()> {
+    fn bring_back(&mut self, prepared: &Prepared) -> Result<()> {
         let path = self.path.with_file_name(&prepared.file);
         let hidden = hidden_name(&path)?;
         if !hidden.is_file() && path.is_file() {
@@ -149,6 +153,14 @@ fn described(cause: postcard::Error) -> Error {
     Error::new(ErrorKind::State, message).because(cause)
 }
 
+/// What describes a transaction. No bytes at all are no transaction.
+fn parsed(prepared: &[u8]) -> Result<Option<Prepared>> {
+    match prepared {
+        [] => Ok(None),
+        bytes => postcard::from_bytes(bytes).map(Some).map_err(described),
+    }
+}
+
 fn hidden_name(path: &Path) -> Result<PathBuf> {
     let Some(file) = path.file_name() else {
         let message = format!("{} is not the name of a file", path.display());
@@ -193,15 +205,25 @@ impl<T: Send, F: OutputFormat<T>> Writer for SingleWriter<T, F> {
         postcard::to_stdvec(&Prepared { file, length, begun }).map_err(described)
     }
 
+    fn resume(&mut self, prepared: &[Vec<u8>]) -> Result<()> {
+        for prepared in prepared {
+            if let Some(Prepared { file, length, .. }) = parsed(prepared)? {
+                let longest = self.lengths.entry(file).or_default();
+                *longest = length.max(*longest);
+            }
+        }
+        Ok(())
+    }
+
     fn commit(&mut self, prepared: &[u8]) -> Result<()> {
-        if prepared.is_empty() {
+        let Some(prepared) = parsed(prepared)? else { return Ok(()) };
+        if self.lengths.get(&prepared.file).is_some_and(|longest| prepared.length < *longest) {
             return Ok(());
         }
-        let prepared: Prepared = postcard::from_bytes(prepared).map_err(described)?;
         let own =
             Path::new(&prepared.file).as_os_str() == self.path.file_name().unwrap_or_default();
         // What this run prepared itself is where it should be.
-        if own && !self.waiting { Ok(()) } else { self.resume(&prepared) }
+        if own && !self.waiting { Ok(()) } else { self.bring_back(&prepared) }
     }
 
     fn abort(&mut self, _: &[u8]) -> Result<()> {

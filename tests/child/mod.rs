@@ -97,9 +97,14 @@ impl Running {
         assert!(Command::new("sh").args(["-c", &kill]).status().expect("a shell").success());
     }
 
+    /// Whether the process is still running.
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("a child can be waited for").is_none()
+    }
+
     /// Kills the process, and says whether it was still running.
     pub(crate) fn kill(mut self) -> bool {
-        let running = self.child.try_wait().expect("a child can be waited for").is_none();
+        let running = self.is_running();
         self.child.kill().expect("a child can be killed");
         self.child.wait().expect("a child can be waited for");
         running

@@ -7,8 +7,8 @@
 //!
 //! # Guarantees
 //!
-//! What was encoded is what is decoded. MessagePack has one `nil` for `None` and `()`, so that
-//! `Some(None)` and `Some(())` would be lost in it. Here a `Some` whose content begins with `nil`
+//! What was encoded is what is decoded. MessagePack has one `nil` for `None`, `()` and unit structs, so
+//! that `Some(None)` and `Some(())` would be lost in it. Here a `Some` whose content begins with `nil`
 //! has the byte 0xc1 in front, which MessagePack never uses, and one whose content begins with
 //! that byte has another. All else can be read by any MessagePack library.
 //!
@@ -16,8 +16,8 @@
 //! their own length could hold. Values are nested at most 256 deep, in both directions.
 //!
 //! What serde itself cannot carry it cannot carry here: the 128-bit integers of an internally tagged or
-//! untagged enum, or of a flattened field, and the unit structs of an untagged enum are written and
-//! then refused.
+//! untagged enum, or of a flattened field, are written and then refused. An untagged enum is read as the
+//! first of its variants that fits: of two that are nothing (`None`, `()`, a unit struct) the first.
 //!
 //! # Cost
 //!
@@ -40,7 +40,7 @@ mod write;
 /// How deep values may be nested: sequences, maps, structs, variants and options.
 const DEPTH: u32 = 256;
 
-/// What stands for nothing: `None` and `()`.
+/// What stands for nothing: `None`, `()` and unit structs.
 const NIL: u8 = 0xc0;
 
 /// In front of the content of a `Some` that begins with [`NIL`] or with this.

@@ -13,7 +13,7 @@ use crate::harness::Step::{Record, Restart, Watermark};
 use crate::harness::{Records, Step, check, lasting, records, run, scripts};
 use crate::model::{Turn, at_watermark, follow, outcome, taken};
 
-type Fired = Vec<(usize, Records)>;
+pub(crate) type Fired = Vec<(usize, Records)>;
 
 fn rule<T: Trigger<i64>>(
     trigger: T,
@@ -24,7 +24,7 @@ fn rule<T: Trigger<i64>>(
 }
 
 /// Tells the story of every tumbling window of twenty.
-fn model(
+pub(crate) fn model(
     script: &[Step],
     lateness: u64,
     tell: impl Fn((i64, i64), &[(usize, Turn)]) -> Fired,
@@ -37,7 +37,7 @@ fn model(
 }
 
 /// The same firings, each without the records of those before it. Empty ones do not happen.
-fn purged(fired: Fired) -> Fired {
+pub(crate) fn purged(fired: Fired) -> Fired {
     let mut gone = 0;
     let mut left = Vec::new();
     for (index, records) in fired {
@@ -62,11 +62,11 @@ fn at_records(story: &[(usize, Turn)], mut fires: impl FnMut(&Records) -> bool) 
     fired
 }
 
-fn every(records: usize, story: &[(usize, Turn)]) -> Fired {
+pub(crate) fn every(records: usize, story: &[(usize, Turn)]) -> Fired {
     at_records(story, |it| it.len().is_multiple_of(records))
 }
 
-fn delta(threshold: i64, story: &[(usize, Turn)]) -> Fired {
+pub(crate) fn delta(threshold: i64, story: &[(usize, Turn)]) -> Fired {
     let mut fired = None;
     at_records(story, |records| {
         let (_, current) = records[records.len() - 1];
@@ -79,7 +79,7 @@ fn delta(threshold: i64, story: &[(usize, Turn)]) -> Fired {
     })
 }
 
-fn continuous(interval: i64, (_, last): (i64, i64), story: &[(usize, Turn)]) -> Fired {
+pub(crate) fn continuous(interval: i64, (_, last): (i64, i64), story: &[(usize, Turn)]) -> Fired {
     let (mut next, mut waits) = (None, false);
     let mut fired = Vec::new();
     for (place, (index, turn)) in story.iter().enumerate() {

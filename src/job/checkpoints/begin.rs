@@ -18,7 +18,7 @@ use crate::error::{Error, ErrorKind, Result};
 #[derive(Clone)]
 pub(crate) struct Shelf {
     pub(crate) store: Store,
-    /// Where the state is that the run continues from, if that is somewhere else.
+    /// The savepoint that the run continues from, if it is to.
     from: Option<(Store, Manifest)>,
     pub(crate) settings: Checkpointing,
     max_parallelism: u32,
@@ -93,8 +93,7 @@ impl Shelf {
                 manifest
             }
             Some(Restore::Savepoint(_)) => {
-                let (store, manifest) = self.from.as_ref().expect("opened with the settings");
-                store.verify(manifest)?;
+                let (_, manifest) = self.from.as_ref().expect("opened with the settings");
                 manifest.clone()
             }
         };
@@ -133,23 +132,29 @@ impl Shelf {
         Ok(manifest)
     }
 
-    /// A run that continues from an older checkpoint makes it the newest, so that a second failure
-    /// does not lead back to what was given up.
+    /// A run that continues from a savepoint or an older checkpoint makes it the newest, so that a
+    /// second failure does not lead back to what was given up, or to nothing.
     fn rebase(&self, mut manifest: Manifest, newest: Option<u64>) -> Result<Manifest> {
-        let Some(newest) = newest.filter(|newest| *newest > manifest.epoch) else {
-            return Ok(manifest);
-        };
-        manifest.epoch = boundary(newest + 1);
-        manifest.run = self.run;
-        if self.from.is_none() {
-            self.store.commit(&manifest)?;
+        let next = newest.map_or(0, |newest| boundary(newest + 1));
+        match &self.from {
+            Some((savepoint, _)) => {
+                manifest.epoch = manifest.epoch.max(next);
+                manifest.run = self.run;
+                self.store.adopt(savepoint, &manifest)
+            }
+            None if newest > Some(manifest.epoch) => {
+                manifest.epoch = next;
+                manifest.run = self.run;
+                self.store.commit(&manifest)?;
+                Ok(manifest)
+            }
+            None => Ok(manifest),
         }
-        Ok(manifest)
     }
 
     /// What a worker of the run needs that continues from `manifest`.
     pub(crate) fn course(&self, manifest: Option<Manifest>) -> Course {
-        let store = self.from.as_ref().map_or(&self.store, |(store, _)| store).clone();
+        let store = self.store.clone();
         let restored = manifest.map(|it| Restored { store, manifest: Arc::new(it) });
         Course {
             job: self.store.job().to_owned(),

@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, channel, sync_
 
 use timely::scheduling::SyncActivator;
 
+use super::transactions::Continued;
 use crate::connect::Writer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::host::{Host, said};
@@ -51,7 +52,7 @@ pub(super) fn start<D: Send + 'static>(
     host: &Rc<Host>,
     name: String,
     mut writer: Box<dyn Writer<Record = D>>,
-    continued: Option<Vec<Vec<u8>>>,
+    continued: Option<Continued>,
     waker: SyncActivator,
 ) -> Result<Way<D>> {
     let (to, from) = sync_channel(WAITING);
@@ -113,12 +114,14 @@ struct Desk<'a, D> {
 impl<D> Desk<'_, D> {
     /// Writes what comes until the input is closed. If it just breaks off, nothing is closed: the
     /// job failed, and what was not finished stays unseen.
-    fn work(&mut self, continued: Option<Vec<Vec<u8>>>) -> Result<()> {
-        if let Some(prepared) = continued {
-            if prepared.is_empty() {
+    fn work(&mut self, continued: Option<Continued>) -> Result<()> {
+        if let Some(Continued { all, mine }) = continued {
+            self.writer.resume(&all)?;
+            if mine.is_empty() {
                 self.writer.commit(&[])?;
             }
-            prepared.iter().try_for_each(|it| self.writer.commit(it))?;
+            let mut mine = mine.iter().filter_map(|at| all.get(*at));
+            mine.try_for_each(|it| self.writer.commit(it))?;
             self.shows = true;
         }
         while let Some(message) = self.next()? {

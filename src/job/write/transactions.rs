@@ -8,13 +8,21 @@ use crate::job::checkpoints::Keeping;
 use crate::state::{Keeper, Owner, Part, Section, decode, encode};
 use crate::time::Epoch;
 
+/// What a checkpoint holds of a sink.
+pub(super) struct Continued {
+    /// What all its writers had prepared.
+    pub(super) all: Vec<Vec<u8>>,
+    /// Which of it this writer commits, by the places in `all`.
+    pub(super) mine: Vec<usize>,
+}
+
 /// What a writer has prepared and not committed.
 pub(super) struct Transactions {
     keeping: Rc<Keeping>,
     name: String,
     worker: usize,
-    /// What an earlier run had prepared, for this writer to commit.
-    continued: Option<Vec<Vec<u8>>>,
+    /// What an earlier run had prepared, if there was one.
+    continued: Option<Continued>,
     prepared: Vec<(Epoch, Vec<u8>)>,
     /// The checkpoint whose transactions the writer was told to commit.
     told: Option<Epoch>,
@@ -24,20 +32,24 @@ pub(super) struct Transactions {
 }
 
 impl Transactions {
-    /// The transactions of a writer, with its share of those that an earlier run had prepared.
+    /// The transactions of a writer, with those that an earlier run had prepared.
     pub(super) fn recall(keeping: Rc<Keeping>, name: String, worker: usize, peers: usize) -> Self {
-        let (mut mine, mut saved) = (Vec::new(), Vec::new());
+        let (mut all, mut mine, mut saved) = (Vec::new(), Vec::new(), Vec::new());
         keeping.recall(&name, "transactions", 0..0, &mut |it| saved.push(it));
         for Part { owner, bytes } in saved {
             let Owner::Partition(writer) = owner else { continue };
             match (writer.parse::<usize>(), decode::<Vec<Vec<u8>>>(&bytes)) {
-                (Ok(writer), Ok(prepared)) if writer % peers == worker => mine.extend(prepared),
-                (Ok(_), Ok(_)) => {}
+                (Ok(writer), Ok(mut prepared)) => {
+                    if writer % peers == worker {
+                        mine.extend(all.len()..all.len() + prepared.len());
+                    }
+                    all.append(&mut prepared);
+                }
                 (Err(why), _) => keeping.refuse(&name, why.to_string()),
                 (_, Err(why)) => keeping.refuse(&name, why),
             }
         }
-        let continued = keeping.continues().then_some(mine);
+        let continued = keeping.continues().then_some(Continued { all, mine });
         Self {
             keeping,
             name,
@@ -51,7 +63,7 @@ impl Transactions {
     }
 
     /// What an earlier run had prepared, if there was one.
-    pub(super) fn continued(&mut self) -> Option<Vec<Vec<u8>>> {
+    pub(super) fn continued(&mut self) -> Option<Continued> {
         self.continued.take()
     }
 

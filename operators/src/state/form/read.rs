@@ -203,6 +203,7 @@ impl<'de> Deserializer<'de> for Reader<'_, 'de> {
         visitor: V,
     ) -> Result<V::Value, Error> {
         match head(self.rest)? {
+            // As others write it.
             Head::Items(0) => visitor.visit_unit(),
             other => self.whatever(other, visitor),
         }

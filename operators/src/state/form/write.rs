@@ -212,10 +212,11 @@ impl<'a> Serializer for Writer<'a> {
         Ok(())
     }
 
+    /// As a unit: an empty array would be no unit struct to what does not know what to expect, such as
+    /// an untagged enum.
     #[inline]
     fn serialize_unit_struct(self, _: &'static str) -> Result<(), Error> {
-        self.out.push(ARRAY.small(0));
-        Ok(())
+        self.serialize_unit()
     }
 
     #[inline]
