@@ -68,14 +68,19 @@ use crate::flow::{Flow, Site};
 use crate::plan::{Node, NodeId, Routing};
 use crate::time::Epoch;
 
+mod arranged;
 mod changes;
+mod cross;
 mod entry;
 mod grouped;
 mod held;
 mod iterate;
+mod join;
+mod matching;
 mod narrow;
 mod rebuilt;
 
+pub use arranged::{Arrangement, Lookup, Spine};
 pub use iterate::Round;
 
 /// How often a record is in a collection, or by how much that changes.

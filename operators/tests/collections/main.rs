@@ -1,0 +1,9 @@
+//! The verbs of collections against models that compute each epoch's answer from the whole contents,
+//! and named cases.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod arrangements;
+mod history;
+mod joins;
