@@ -68,10 +68,12 @@ use crate::flow::{Flow, Site};
 use crate::plan::{Node, NodeId, Routing};
 use crate::time::Epoch;
 
+mod aggregate;
 mod arranged;
 mod changes;
 mod cross;
 mod entry;
+mod exact;
 mod grouped;
 mod held;
 mod iterate;
@@ -79,7 +81,10 @@ mod join;
 mod matching;
 mod narrow;
 mod rebuilt;
+mod tournament;
+mod wide;
 
+pub use aggregate::{Additive, Exact};
 pub use arranged::{Arrangement, Lookup, Spine};
 pub use iterate::Round;
 
