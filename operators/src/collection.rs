@@ -74,7 +74,9 @@ mod changes;
 mod cross;
 mod entry;
 mod exact;
+mod fixpoint;
 mod grouped;
+mod guard;
 mod held;
 mod iterate;
 mod join;
@@ -86,6 +88,7 @@ mod wide;
 
 pub use aggregate::{Additive, Exact};
 pub use arranged::{Arrangement, Lookup, Spine};
+pub use fixpoint::{Convergence, Inside, Loop, Variable};
 pub use iterate::Round;
 
 /// How often a record is in a collection, or by how much that changes.

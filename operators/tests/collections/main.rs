@@ -8,3 +8,4 @@ mod aggregates;
 mod arrangements;
 mod history;
 mod joins;
+mod loops;
