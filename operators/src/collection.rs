@@ -80,16 +80,20 @@ mod guard;
 mod held;
 mod iterate;
 mod join;
+mod lasting;
 mod matching;
 mod narrow;
 mod rebuilt;
+mod sliced;
 mod tournament;
 mod wide;
+mod windowed;
 
 pub use aggregate::{Additive, Exact};
 pub use arranged::{Arrangement, Lookup, Spine};
 pub use fixpoint::{Convergence, Inside, Loop, Variable};
 pub use iterate::Round;
+pub use windowed::Verdict;
 
 /// How often a record is in a collection, or by how much that changes.
 pub type Diff = isize;

@@ -8,4 +8,5 @@ mod aggregates;
 mod arrangements;
 mod history;
 mod joins;
+mod lasting;
 mod loops;
