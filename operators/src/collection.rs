@@ -85,6 +85,7 @@ mod matching;
 mod narrow;
 mod rebuilt;
 mod sliced;
+mod snapshot;
 mod tournament;
 mod wide;
 mod windowed;
@@ -93,6 +94,7 @@ pub use aggregate::{Additive, Exact};
 pub use arranged::{Arrangement, Lookup, Spine};
 pub use fixpoint::{Convergence, Inside, Loop, Variable};
 pub use iterate::Round;
+pub use snapshot::Found;
 pub use windowed::Verdict;
 
 /// How often a record is in a collection, or by how much that changes.

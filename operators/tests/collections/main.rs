@@ -10,3 +10,4 @@ mod history;
 mod joins;
 mod lasting;
 mod loops;
+mod snapshots;
