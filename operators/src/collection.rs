@@ -74,6 +74,7 @@ mod changes;
 mod cross;
 mod entry;
 mod exact;
+mod fallible;
 mod fixpoint;
 mod grouped;
 mod guard;

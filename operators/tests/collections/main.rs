@@ -6,6 +6,7 @@ mod support;
 
 mod aggregates;
 mod arrangements;
+mod errors;
 mod history;
 mod joins;
 mod lasting;
