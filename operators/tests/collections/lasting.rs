@@ -183,6 +183,15 @@ proptest! {
 }
 
 #[test]
+fn what_is_certain_goes_on_all_workers_at_once() {
+    // Only one worker has something to do in the second epoch.
+    let first = vec![(-55, 1), (-51, 0), (-57, 1), (-52, 2), (-45, 0), (-35, 2)];
+    let epochs = vec![vec![first], vec![vec![(-42, 1)]], vec![vec![(-40, 2)]]];
+    let run = Run::new(epochs).workers(2).batch(1).ending();
+    windowed(&run, Tumbling::new(micros(15)));
+}
+
+#[test]
 fn rows_are_given_back_after_a_restart() {
     let epochs = (0..14i64).map(|it| vec![vec![(10 * it, it as u8)], vec![(10 * it + 3, 9)]]);
     for cut in [0, 3, 7, 10] {
