@@ -76,13 +76,25 @@ pub struct Inside<'scope, 'inner, T: Timestamp + Lattice> {
 /// A collection that a loop defines: see [`Collection::fixpoint`].
 ///
 /// It is [set](Self::set) once, to what it is in the next round.
-#[must_use = "a variable that is not set stays what it was at the start"]
+#[must_use = "a variable of a loop must be set"]
 pub struct Variable<'scope, 'inner, D: Clone + 'static, T: Timestamp + Lattice = Epoch> {
+    unset: Unset,
     now: Collection<'inner, D, Round<T>>,
     start: Collection<'inner, D, Round<T>>,
     again: VecVariable<'inner, Round<T>, D, Diff>,
     outer: Scope<'scope, T>,
     settings: Loop,
+}
+
+/// The name of the loop, while a variable of it is not set.
+struct Unset(Option<String>);
+
+impl Drop for Unset {
+    fn drop(&mut self) {
+        if let Some(name) = self.0.take().filter(|_| !std::thread::panicking()) {
+            panic!("a variable of the loop `{name}` is not set: say what it is in the next round");
+        }
+    }
 }
 
 impl<T: Timestamp + Lattice> fmt::Debug for Inside<'_, '_, T> {
@@ -114,6 +126,10 @@ impl<'scope, D: Record, T: Timestamp + Lattice> Collection<'scope, D, T> {
     ///
     /// If the loop takes [more rounds](Loop::at_most) than it may: see [`Alarm`](crate::flow::Alarm).
     /// The error names the loop, and nothing of that epoch leaves the flow.
+    ///
+    /// # Panics
+    ///
+    /// If a variable is not set.
     ///
     /// # Example
     ///
@@ -174,7 +190,8 @@ impl<'scope, 'inner, T: Timestamp + Lattice> Inside<'scope, 'inner, T> {
         let step = Product::new(Default::default(), 1);
         let (again, changed) = VecVariable::new(self.scope, step);
         let now = Collection { inner: changed.concat(start.inner.clone()), ..start.clone() };
-        Variable { now, start, again, outer: self.outer, settings: self.settings.clone() }
+        let unset = Unset(Some(self.settings.name.clone()));
+        Variable { unset, now, start, again, outer: self.outer, settings: self.settings.clone() }
     }
 
     /// Brings a collection into the loop, where it is the same in each round.
@@ -213,9 +230,10 @@ impl<'scope, 'inner, D: Record, T: Timestamp + Lattice> Variable<'scope, 'inner,
 
     /// As [`set`](Self::set); gives also what goes round.
     fn set_and_show(
-        self,
+        mut self,
         next: Collection<'inner, D, Round<T>>,
     ) -> (Collection<'scope, D, T>, Collection<'inner, D, Round<T>>) {
+        self.unset.0 = None;
         let (site, node) = (Rc::clone(&self.start.site), self.start.node);
         let next = next.consolidate();
         site.lead_back(next.node, node);

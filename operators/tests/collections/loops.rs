@@ -188,3 +188,18 @@ fn a_loop_without_rounds_is_refused() {
 fn a_loop_that_goes_on_ends_after_the_rounds_it_is_given() {
     endless(Loop::named("turning").exactly(51));
 }
+
+#[test]
+#[should_panic(expected = "a variable of the loop `forgetful` is not set")]
+fn a_variable_that_is_not_set_is_refused() {
+    let run = Run::new(vec![vec![vec![(true, (1, 1), 1)]]]);
+    run.go(|stream, tap: &Tap<((u8, u8), Diff)>| {
+        let (left, right) = sides(stream);
+        let set = left.fixpoint(Loop::named("forgetful"), |inside, it| {
+            _ = inside.variable(right);
+            let now = it.now();
+            it.set(now)
+        });
+        tap.watch(set.changes());
+    });
+}
