@@ -4,7 +4,7 @@ pub use crate::aggregate::{
     Aggregate, ApproxDistinct, Collect, Count, Distinct, First, Fold, Last, Max, Mean, Min,
     Quantiles, Reduce, Sum, TopK, Variance,
 };
-pub use crate::collection::Collection;
+pub use crate::collection::{Collection, Loop, Verdict};
 pub use crate::config::{Restore, Settings};
 pub use crate::connect::{
     Collected, CsvOutput, FileSink, Files, OnMalformed, Roll, collect, csv, generate, iterate,

@@ -82,6 +82,26 @@ fn a_place_that_cannot_be_opened_ends_the_job_with_its_name() {
 }
 
 #[test]
+fn a_loop_that_does_not_end_ends_the_job_with_its_name() {
+    for workers in [1, 2] {
+        let written = collect();
+        let sink = written.clone();
+        let settings = Settings::default().workers(workers).quiet();
+        let error = Job::new("test", settings)
+            .run(move |flow| {
+                let numbers = flow.read(iterate(|| 0..10u32))?.inserts();
+                let turning = Loop::named("turning").at_most(30);
+                let turned = numbers.iterate_in(turning, |it| it.map(|it| it ^ (1 << 20)));
+                turned.changes().write(sink.clone())
+            })
+            .expect_err("the job fails");
+        let said = format!("{error:#}");
+        assert!(said.contains("`turning` cannot go on") && said.contains("30 rounds"), "{said}");
+        assert!(written.sorted().is_empty(), "nothing that is wrong is written");
+    }
+}
+
+#[test]
 fn what_is_late_does_not_depend_on_when_idle_workers_wake() {
     // Only the first worker has something to read; each record is an epoch of its own.
     for (workers, _run) in (1..=4).flat_map(|workers| (0..4).map(move |run| (workers, run))) {

@@ -2,8 +2,10 @@
 //!
 //! A [`Collection`] is a collection of differential dataflow whose timestamps are epochs, beside the
 //! event-time streams of the same flow. Records enter it from a stream, as [inserts], as a
-//! [changelog] of insertions and deletions or as [upserts] by key; what comes of it leaves as a stream of
-//! [`changes`](Collection::changes), epoch by epoch.
+//! [changelog] of insertions and deletions or as [upserts] by key; or from events, [for some
+//! time](crate::events::Events::lasting) or [by window](crate::events::Events::windowed). What comes
+//! of it leaves as a stream of [`changes`](Collection::changes), epoch by epoch, or as a
+//! [`snapshot`](Collection::snapshot) when it is asked for.
 //!
 //! ```
 //! use tidemill_operators::flow::Flow;
@@ -39,13 +41,16 @@
 //!
 //! # Cost
 //!
-//! Work follows what changes, not what there is. A verb that matches or groups (`join`, `reduce`, `count`,
-//! `distinct`, and `iterate` around them) holds its input, and `reduce`, `count` and `distinct` their
-//! output, arranged by key until the records are deleted. Where checkpoints are taken, the contents
-//! are held **once more at the entry**, and everything that enters crosses from worker to worker by
-//! its hash; what a checkpoint writes follows what changed. Without checkpoints the entries of
-//! inserts and changelogs hold nothing and move nothing. A run that continues holds the contents a
-//! third time until they have entered.
+//! Work follows what changes, not what there is. A verb that matches or groups (joins, `reduce`, `count`,
+//! `distinct`, and loops around them) holds its input, and all but joins their output, arranged by
+//! key until the records are deleted. Several verbs that look into one collection by one key
+//! share an [`Arrangement`], which holds it once. [`aggregate`](Collection::aggregate) holds sums
+//! instead of records, and [`min`](Collection::min), [`max`](Collection::max) and
+//! [`top`](Collection::top) settle a change without looking at all values of a key. Where checkpoints
+//! are taken, the contents are held **once more at the entry**, and everything that enters
+//! crosses from worker to worker by its hash; what a checkpoint writes follows what changed. Without
+//! checkpoints the entries of inserts and changelogs hold nothing and move nothing. A run that
+//! continues holds the contents a third time until they have entered.
 //!
 //! Sources wait while what they have sent has not left as changes. A collection of which nothing leaves
 //! holds nobody back.
@@ -68,15 +73,35 @@ use crate::flow::{Flow, Site};
 use crate::plan::{Node, NodeId, Routing};
 use crate::time::Epoch;
 
+mod aggregate;
+mod arranged;
 mod changes;
+mod cross;
 mod entry;
+mod exact;
+mod fallible;
+mod fixpoint;
 mod grouped;
+mod guard;
 mod held;
 mod iterate;
+mod join;
+mod lasting;
+mod matching;
 mod narrow;
 mod rebuilt;
+mod sliced;
+mod snapshot;
+mod tournament;
+mod wide;
+mod windowed;
 
+pub use aggregate::{Additive, Exact};
+pub use arranged::{Arrangement, Lookup, Spine};
+pub use fixpoint::{Convergence, Inside, Loop, Variable};
 pub use iterate::Round;
+pub use snapshot::Found;
+pub use windowed::Verdict;
 
 /// How often a record is in a collection, or by how much that changes.
 pub type Diff = isize;

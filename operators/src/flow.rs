@@ -37,6 +37,25 @@ impl Clock for StillClock {
     }
 }
 
+/// Ends what runs a flow, for an operator that cannot go on.
+///
+/// An operator that raises it leaves the epoch that it is at incomplete, so nothing wrong is taken
+/// for an answer: a run that is not ended then waits for ever.
+pub trait Alarm {
+    /// Ends the run with an error: which operator cannot go on, why, and what to try.
+    fn raise(&self, operator: &str, why: String);
+}
+
+/// Ends the run by a panic of the worker.
+#[derive(Debug, Default)]
+pub struct Panicking;
+
+impl Alarm for Panicking {
+    fn raise(&self, operator: &str, why: String) {
+        panic!("`{operator}` cannot go on: {why}");
+    }
+}
+
 /// What a flow is given from outside.
 #[derive(Clone)]
 pub struct Surroundings {
@@ -50,6 +69,8 @@ pub struct Surroundings {
     pub max_parallelism: u16,
     /// Where operators count.
     pub counters: Counters,
+    /// Ends the run when an operator cannot go on.
+    pub alarm: Rc<dyn Alarm>,
     /// What the program around the flow wants verbs of its own to find: see [`Flow::host`].
     pub host: Rc<dyn Any>,
 }
@@ -62,6 +83,7 @@ impl Default for Surroundings {
             clock: Rc::new(StillClock::default()),
             max_parallelism: Groups::DEFAULT,
             counters: Counters::new(),
+            alarm: Rc::new(Panicking),
             host: Rc::new(()),
         }
     }
@@ -84,6 +106,7 @@ pub(crate) struct Site {
     pub(crate) groups: Groups,
     pub(crate) worker: usize,
     counters: Counters,
+    alarm: Rc<dyn Alarm>,
     host: Rc<dyn Any>,
     stopped: Cell<bool>,
     plan: RefCell<Plan>,
@@ -121,6 +144,7 @@ impl<'scope> Flow<'scope> {
             groups: Groups::new(surroundings.max_parallelism, scope.peers()),
             worker: scope.index(),
             counters: surroundings.counters,
+            alarm: surroundings.alarm,
             host: surroundings.host,
             stopped: Cell::new(false),
             plan: RefCell::default(),
@@ -247,6 +271,11 @@ impl Site {
 
     pub(crate) fn name_of(&self, node: NodeId) -> String {
         self.plan.borrow().name(node).to_owned()
+    }
+
+    /// Ends the run, because `operator` cannot go on.
+    pub(crate) fn alarm(&self, operator: &str, why: String) {
+        self.alarm.raise(operator, why);
     }
 
     /// Whether the end of the input is not the end of time.

@@ -17,7 +17,7 @@ use super::{Build, panics, stopped};
 use crate::cluster;
 use crate::config::Settings;
 use crate::error::Result;
-use crate::flow::{Flow, Progress, Surroundings};
+use crate::flow::{Alarm, Flow, Progress, Surroundings};
 use crate::metrics::Metrics;
 use crate::plan::Plan;
 use crate::spill::{self, OnDisk};
@@ -96,7 +96,17 @@ fn surroundings(settings: &Settings, host: &Rc<Host>, on_disk: Option<&OnDisk>) 
         clock: Rc::new(WallClock),
         max_parallelism: u16::try_from(settings.max_parallelism).expect("checked to fit"),
         counters: host.metrics.counters().clone(),
+        alarm: Rc::new(Failing(Arc::clone(&host.fate))),
         host: Rc::clone(host) as Rc<_>,
+    }
+}
+
+/// Ends the job with an error when an operator cannot go on.
+struct Failing(Arc<Fate>);
+
+impl Alarm for Failing {
+    fn raise(&self, operator: &str, why: String) {
+        self.0.fail(stopped(format!("operator `{operator}` cannot go on")).because(why));
     }
 }
 

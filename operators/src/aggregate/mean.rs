@@ -38,6 +38,14 @@ impl<F> Mean<F> {
     {
         Self(number)
     }
+
+    /// The number of a record.
+    pub(crate) fn number<D>(&self, record: &D) -> f64
+    where
+        F: Fn(&D) -> f64,
+    {
+        (self.0)(record)
+    }
 }
 
 impl<D, F> Aggregate<D> for Mean<F>

@@ -45,6 +45,14 @@ impl<F> Sum<F> {
     {
         Self(number)
     }
+
+    /// The number of a record.
+    pub(crate) fn number<D, V>(&self, record: &D) -> V
+    where
+        F: Fn(&D) -> V,
+    {
+        (self.0)(record)
+    }
 }
 
 impl<D, V, F> Aggregate<D> for Sum<F>

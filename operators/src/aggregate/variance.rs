@@ -64,6 +64,25 @@ impl<F> Variance<F> {
     {
         Self { number, of: Of::Sample }
     }
+
+    /// The number of a record.
+    pub(crate) fn number<D>(&self, record: &D) -> f64
+    where
+        F: Fn(&D) -> f64,
+    {
+        (self.number)(record)
+    }
+
+    /// The variance, from the summed squared distances from the mean of so many records.
+    pub(crate) fn divided(&self, squares: f64, count: u64) -> f64 {
+        let divisor = match self.of {
+            Of::Population => count as f64,
+            Of::Sample => count as f64 - 1.0,
+        };
+        // An infinite sum of squares has lost what it was: whether it shows as infinity or as NaN
+        // would depend on the order of arrival.
+        if divisor > 0.0 && squares.is_finite() { squares / divisor } else { f64::NAN }
+    }
 }
 
 /// The count, mean and summed squared distances from the mean of numbers.
@@ -111,12 +130,6 @@ where
 
     #[inline]
     fn finish(&self, state: &Moments) -> f64 {
-        let divisor = match self.of {
-            Of::Population => state.count as f64,
-            Of::Sample => state.count as f64 - 1.0,
-        };
-        // An infinite sum of squares has lost what it was: whether it shows as infinity or as NaN
-        // would depend on the order of arrival.
-        if divisor > 0.0 && state.squares.is_finite() { state.squares / divisor } else { f64::NAN }
+        self.divided(state.squares, state.count)
     }
 }

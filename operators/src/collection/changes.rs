@@ -78,6 +78,13 @@ impl<'scope, D: Record> Collection<'scope, D> {
     }
 }
 
+/// The changes in batches that can be dealt out.
+pub(super) fn batched<'scope, D: Clone + 'static>(
+    updates: Timely<'scope, Epoch, Vec<(D, Epoch, Diff)>>,
+) -> Timely<'scope, Epoch, Batch<(D, Epoch, Diff)>> {
+    dropping_before(Epoch::MIN, updates)
+}
+
 /// The changes of epochs from `first` on, in batches that can be dealt out.
 fn dropping_before<'scope, D: Clone + 'static>(
     first: Epoch,

@@ -139,13 +139,31 @@ where
 {
     // A stream without event time has no marks.
     let marks = Marks { stream: empty(flow.scope()), slots: 0 };
+    marked(flow, node, (stream, marks), hash, rule, contents).0
+}
+
+/// As [`ruled`], of a stream with event time; gives also what leaves by the side.
+pub(super) fn marked<'scope, I, D, R>(
+    flow: &Flow<'scope>,
+    node: NodeId,
+    (stream, marks): (Timely<'scope, Epoch, Batch<I>>, Marks<'scope>),
+    hash: impl Fn(&I) -> u64 + 'static,
+    rule: R,
+    contents: impl FnOnce() -> Vec<(D, Diff)>,
+) -> (Collection<'scope, D>, Stream<'scope, R::Side>)
+where
+    I: ExchangeData,
+    D: Record,
+    R: Rule<I, Output = (D, Diff)>,
+{
     let pact = by_key(flow.site().groups, hash);
-    let (mut changes, _) = drive(flow, node, stream, pact, marks, rule);
+    let (mut changes, side) = drive(flow, node, stream, pact, marks, rule);
     if let Some(at) = flow.keeper().resume().checked_sub(1) {
         let rebuilt = enter_anew(flow, &flow.name_of(node), at, contents());
         changes = changes.concat(rebuilt);
     }
-    entered(flow, node, changes)
+    let side = Stream { flow: flow.clone(), inner: side, node, partitions: None };
+    (entered(flow, node, changes), side)
 }
 
 /// The changes as a collection of the engine: each with the epoch that it travels with.

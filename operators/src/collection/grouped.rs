@@ -1,4 +1,4 @@
-//! Verbs that bring records of a key together: join, reduce and what is made of them.
+//! Verbs that bring records of a key together: reduce, cogroup, count, distinct.
 
 use differential_dataflow::lattice::Lattice;
 use differential_dataflow::trace::implementations::{ValBuilder, ValSpine};
@@ -6,9 +6,20 @@ use timely::progress::Timestamp;
 
 use super::{Collection, Diff, Record};
 use crate::plan::{Node, Routing};
+use crate::rule::Either;
 
 fn by_key() -> Routing {
     Routing::ByKey(String::new())
+}
+
+/// Puts what changes for a key into the form in which the engine arranges it.
+pub(super) fn keyed<K: Clone, V, T, R>(
+    batch: &mut Vec<((K, V), T, R)>,
+    key: &K,
+    changes: &mut Vec<(V, T, R)>,
+) {
+    batch.clear();
+    batch.extend(changes.drain(..).map(|(value, at, diff)| ((key.clone(), value), at, diff)));
 }
 
 fn by_record() -> Routing {
@@ -16,27 +27,6 @@ fn by_record() -> Routing {
 }
 
 impl<'scope, K: Record, V: Record, T: Timestamp + Lattice> Collection<'scope, (K, V), T> {
-    /// Every record of this collection with every one of `other` that has the same key; how often each
-    /// pair is there is the product of how often its parts are.
-    ///
-    /// # Cost
-    ///
-    /// A change costs a search of the other side, and a step for each match. State: both sides,
-    /// arranged by key, until their records are deleted.
-    #[must_use]
-    pub fn join<W: Record>(
-        self,
-        other: Collection<'scope, (K, W), T>,
-    ) -> Collection<'scope, (K, (V, W)), T> {
-        let held = Node::operator("join").state("both sides by key, until deleted");
-        let node = self.site.add(held, [(self.node, by_key()), (other.node, by_key())]);
-        let name = self.site.name_of(node);
-        let left = self.inner.arrange_by_key_named(&format!("{name}: left"));
-        let right = other.inner.arrange_by_key_named(&format!("{name}: right"));
-        let matched = |key: &K, one: &V, two: &W| Some((key.clone(), (one.clone(), two.clone())));
-        Collection { site: self.site, node, inner: left.join_core(right, matched) }
-    }
-
     /// What `reduce` makes of all records of a key: it is given the key and the values in order, each with
     /// how often it is there, and adds to the last argument what the key is to have, each with how
     /// often. It is called for keys that have records.
@@ -53,6 +43,63 @@ impl<'scope, K: Record, V: Record, T: Timestamp + Lattice> Collection<'scope, (K
         let held = Node::operator("reduce").state("input and output by key, until deleted");
         let (node, name) = self.followed_by(held, by_key());
         Collection { site: self.site, node, inner: self.inner.reduce_named(&name, reduce) }
+    }
+
+    /// What `group` makes of all records of a key in both collections: it is given the key, the values
+    /// here and the values of `other`, each in order and with how often it is there, and adds to the
+    /// last argument what the key is to have. It is called for keys that either has.
+    ///
+    /// # Cost
+    ///
+    /// When a record of a key changes on either side, `group` sees all of the key's values. State: the
+    /// input of both and the output, arranged by key, until deleted.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use tidemill_operators::flow::Flow;
+    /// use tidemill_operators::stream::Stream;
+    /// use timely::dataflow::operators::{Capture, ToStream, capture::Extract};
+    ///
+    /// let stock = timely::example(|scope| {
+    ///     let flow = Flow::new(scope);
+    ///     let came = [("nut", 8), ("bolt", 5), ("nut", 1)].to_stream(scope);
+    ///     let went = [("nut", 3), ("cog", 1)].to_stream(scope);
+    ///     let [came, went] = [came, went].map(|it| Stream::from_inner(&flow, it));
+    ///     let [came, went] = [came, went]
+    ///         .map(|it| it.map(|(thing, pieces)| (thing.to_owned(), pieces)).inserts());
+    ///     let stock = came.cogroup(went, |_, came, went, stock| {
+    ///         let sum = |rows: &[(&i64, isize)]| rows.iter().map(|it| it.0 * it.1 as i64).sum::<i64>();
+    ///         stock.push((sum(came) - sum(went), 1));
+    ///     });
+    ///     stock.changes().inner().capture()
+    /// });
+    /// let stock = stock.extract().remove(0).1;
+    /// let stock: Vec<_> = stock.iter().map(|((thing, sum), _)| (thing.as_str(), *sum)).collect();
+    /// assert_eq!(stock, [("bolt", 5), ("cog", -1), ("nut", 6)]);
+    /// ```
+    #[must_use]
+    pub fn cogroup<W: Record, X: Record>(
+        self,
+        other: Collection<'scope, (K, W), T>,
+        mut group: impl FnMut(&K, &[(&V, Diff)], &[(&W, Diff)], &mut Vec<(X, Diff)>) + 'static,
+    ) -> Collection<'scope, (K, X), T> {
+        let held = Node::operator("cogroup").state("both inputs and output by key, until deleted");
+        let node = self.site.add(held, [(self.node, by_key()), (other.node, by_key())]);
+        let name = self.site.name_of(node);
+        let here = self.inner.map(|(key, value)| (key, Either::Left(value)));
+        let there = other.inner.map(|(key, value)| (key, Either::Right(value)));
+        let inner = here.concat(there).reduce_named(&name, move |key, values, given| {
+            let (mut here, mut there) = (Vec::new(), Vec::new());
+            for (value, times) in values {
+                match value {
+                    Either::Left(value) => here.push((value, *times)),
+                    Either::Right(value) => there.push((value, *times)),
+                }
+            }
+            group(key, &here, &there, given);
+        });
+        Collection { site: self.site, node, inner }
     }
 }
 
@@ -84,12 +131,7 @@ impl<'scope, D: Record, T: Timestamp + Lattice> Collection<'scope, D, T> {
             .reduce_abelian::<_, ValBuilder<D, Diff, T, Diff>, ValSpine<D, Diff, T, Diff>, _, _>(
                 &name,
                 |_, times, counts| counts.extend(times.iter().map(|(_, count)| (*count, 1))),
-                |batch, record, changes| {
-                    batch.clear();
-                    batch.extend(
-                        changes.drain(..).map(|(it, at, diff)| ((record.clone(), it), at, diff)),
-                    );
-                },
+                keyed,
             );
         let inner = counted.as_collection(|record, count| (record.clone(), *count));
         Collection { site: self.site, node, inner }

@@ -3,12 +3,13 @@
 use std::rc::Rc;
 
 use differential_dataflow::lattice::Lattice;
-use differential_dataflow::operators::Iterate;
 use timely::order::Product;
 use timely::progress::Timestamp;
 
-use super::{Collection, Record};
+use super::{Collection, Convergence, Loop, Record};
 use crate::plan::{Node, Routing};
+use crate::stream::Stream;
+use crate::time::Epoch;
 
 /// Moments inside a loop at moments `T`: when, and in which round.
 pub type Round<T> = Product<T, u64>;
@@ -28,7 +29,8 @@ impl<'scope, D: Record, T: Timestamp + Lattice> Collection<'scope, D, T> {
     /// last.
     ///
     /// **If there is no fixed point, the loop does not end**, and no epoch completes any more: `step` has to
-    /// make sure, as one does that only adds records of a finite set.
+    /// make sure, as one does that only adds records of a finite set. [`iterate_in`](Self::iterate_in)
+    /// takes a limit, too.
     ///
     /// # Cost
     ///
@@ -56,14 +58,80 @@ impl<'scope, D: Record, T: Timestamp + Lattice> Collection<'scope, D, T> {
     where
         for<'inner> F: FnOnce(Collection<'inner, D, Round<T>>) -> Collection<'inner, D, Round<T>>,
     {
-        let (node, _) = self.followed_by(Node::operator("iterate"), Routing::Local);
-        let site = Rc::clone(&self.site);
-        let inner = self.inner.iterate(|_, inner| {
-            let result = step(Collection { site: Rc::clone(&site), node, inner }).consolidate();
-            site.lead_back(result.node, node);
-            result.inner
-        });
-        Self { site: self.site, node, inner }
+        self.iterate_in(Loop::named("iterate"), step)
+    }
+
+    /// As [`iterate`](Self::iterate), in a loop that has a name and perhaps a limit.
+    ///
+    /// # Errors
+    ///
+    /// If the loop takes [more rounds](Loop::at_most) than it may: see [`Alarm`](crate::flow::Alarm).
+    /// The error names the loop, and nothing of that epoch leaves the flow.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use tidemill_operators::collection::Loop;
+    /// use tidemill_operators::flow::Flow;
+    /// use tidemill_operators::stream::Stream;
+    /// use timely::dataflow::operators::{Capture, ToStream, capture::Extract};
+    ///
+    /// let halved = timely::example(|scope| {
+    ///     let numbers = Stream::from_inner(&Flow::new(scope), [40, 7].to_stream(scope));
+    ///     let twice = Loop::named("halve").exactly(2);
+    ///     numbers.inserts().iterate_in(twice, |it| it.map(|it| it / 2)).changes().inner().capture()
+    /// });
+    /// assert_eq!(halved.extract(), [(0, vec![(1, 1), (10, 1)])]);
+    /// ```
+    #[must_use]
+    pub fn iterate_in<F>(self, settings: Loop, step: F) -> Self
+    where
+        for<'inner> F: FnOnce(Collection<'inner, D, Round<T>>) -> Collection<'inner, D, Round<T>>,
+    {
+        self.fixpoint(settings, |_, variable| {
+            let next = step(variable.now());
+            variable.set(next)
+        })
+    }
+}
+
+impl<'scope, D: Record> Collection<'scope, D> {
+    /// As [`iterate_in`](Self::iterate_in), with a report of how the loop converges: for each epoch and
+    /// round how many records changed. What is promised of it says
+    /// [`set_reporting`](super::Variable::set_reporting).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use tidemill_operators::collection::Loop;
+    /// use tidemill_operators::flow::Flow;
+    /// use tidemill_operators::stream::Stream;
+    /// use timely::dataflow::operators::{Capture, ToStream, capture::Extract};
+    ///
+    /// let report = timely::example(|scope| {
+    ///     let numbers = Stream::from_inner(&Flow::new(scope), [40].to_stream(scope)).inserts();
+    ///     let (_, report) = numbers.iterate_reporting(Loop::named("odd").at_most(10), |numbers| {
+    ///         numbers.map(|it| if it % 2 == 0 { it / 2 } else { it })
+    ///     });
+    ///     report.map(|it| (it.round, it.changes)).inner().capture()
+    /// });
+    /// // 20 comes, then 10 instead of it, then 5 instead of that, then no more.
+    /// assert_eq!(report.extract(), [(0, vec![(0, 1), (1, 2), (2, 2)])]);
+    /// ```
+    #[must_use]
+    pub fn iterate_reporting<F>(
+        self,
+        settings: Loop,
+        step: F,
+    ) -> (Self, Stream<'scope, Convergence>)
+    where
+        for<'inner> F:
+            FnOnce(Collection<'inner, D, Round<Epoch>>) -> Collection<'inner, D, Round<Epoch>>,
+    {
+        self.fixpoint(settings, |_, variable| {
+            let next = step(variable.now());
+            variable.set_reporting(next)
+        })
     }
 }
 
