@@ -5,8 +5,8 @@
 //! channel; [`drive`](crate::drive) decides when each method is called, and a test calls them
 //! directly.
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::time::EventTime;
 
@@ -79,7 +79,7 @@ pub trait Rule<D>: 'static {
 }
 
 /// A record of one of two inputs: what a rule with two inputs takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Either<L, R> {
     /// A record of the first input.
     Left(L),
