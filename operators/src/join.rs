@@ -3,6 +3,7 @@
 //! | verb | a record meets | rows leave |
 //! |---|---|---|
 //! | [`interval_join`](crate::keyed::Keyed::interval_join) | those of the other side that are near it in time | at once; outer ones when no partner can come any more |
+//! | [`temporal_join`](crate::keyed::Keyed::temporal_join) | the version of its key that is valid at its time | when the watermark reaches the record |
 //!
 //! Which rows there are says a method before the join is built: those of records that match alone,
 //! or also those of records of the [left](LeftOuter), the [right](RightOuter) or [both](FullOuter)
@@ -21,9 +22,11 @@
 mod agenda;
 mod interval;
 mod rows;
+mod temporal;
 
 pub use interval::{Interval, IntervalJoin, Intervals, Offset, Saved, earlier, later};
 pub use rows::{FullOuter, Inner, LeftOuter, RightOuter, Rows};
+pub use temporal::{CorrectingJoin, LateForVersions, SavedHistory, Temporal, TemporalJoin};
 
 use crate::rule::Outbox;
 use crate::time::EventTime;

@@ -10,3 +10,5 @@ mod sections;
 
 mod interval;
 mod interval_rule;
+mod temporal;
+mod temporal_rule;
