@@ -3,6 +3,7 @@
 //! | verb | a record meets | rows leave |
 //! |---|---|---|
 //! | [`interval_join`](crate::keyed::Keyed::interval_join) | those of the other side that are near it in time | at once; outer ones when no partner can come any more |
+//! | [`window_join`](crate::keyed::Keyed::window_join) | those of the other side in the same window | when the window ends |
 //! | [`temporal_join`](crate::keyed::Keyed::temporal_join) | the version of its key that is valid at its time | when the watermark reaches the record |
 //!
 //! Which rows there are says a method before the join is built: those of records that match alone,
@@ -23,10 +24,12 @@ mod agenda;
 mod interval;
 mod rows;
 mod temporal;
+mod window;
 
 pub use interval::{Interval, IntervalJoin, Intervals, Offset, Saved, earlier, later};
 pub use rows::{FullOuter, Inner, LeftOuter, RightOuter, Rows};
 pub use temporal::{CorrectingJoin, LateForVersions, SavedHistory, Temporal, TemporalJoin};
+pub use window::{WindowJoin, WindowsWithLate};
 
 use crate::rule::Outbox;
 use crate::time::EventTime;

@@ -12,3 +12,4 @@ mod interval;
 mod interval_rule;
 mod temporal;
 mod temporal_rule;
+mod window;
