@@ -5,6 +5,7 @@
 //! | [`interval_join`](crate::keyed::Keyed::interval_join) | those of the other side that are near it in time | at once; outer ones when no partner can come any more |
 //! | [`window_join`](crate::keyed::Keyed::window_join) | those of the other side in the same window | when the window ends |
 //! | [`temporal_join`](crate::keyed::Keyed::temporal_join) | the version of its key that is valid at its time | when the watermark reaches the record |
+//! | [`lookup_join`](crate::keyed::Keyed::lookup_join) | what a collection holds of its key at the end of the epoch | with the epoch |
 //!
 //! Which rows there are says a method before the join is built: those of records that match alone,
 //! or also those of records of the [left](LeftOuter), the [right](RightOuter) or [both](FullOuter)
@@ -22,11 +23,13 @@
 
 mod agenda;
 mod interval;
+mod lookup;
 mod rows;
 mod temporal;
 mod window;
 
 pub use interval::{Interval, IntervalJoin, Intervals, Offset, Saved, earlier, later};
+pub use lookup::{Lookup, LookupJoin};
 pub use rows::{FullOuter, Inner, LeftOuter, RightOuter, Rows};
 pub use temporal::{CorrectingJoin, LateForVersions, SavedHistory, Temporal, TemporalJoin};
 pub use window::{WindowJoin, WindowsWithLate};

@@ -10,6 +10,7 @@ mod sections;
 
 mod interval;
 mod interval_rule;
+mod lookup;
 mod temporal;
 mod temporal_rule;
 mod window;
