@@ -171,6 +171,7 @@ fn much_to_give_is_given_in_pieces() {
     while hand.rule.advance(at(100), &mut hand.out) == Advance::More {
         assert!(hand.out.main.len() <= 17 * full, "{} rows in a call", hand.out.main.len());
         rest += std::mem::take(&mut hand.out.main).len();
+        assert!(rest < 200_000, "it gives more rows than there are");
         calls += 1;
     }
     assert_eq!(at_once + rest + hand.out.main.len(), 120_000);

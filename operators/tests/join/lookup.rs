@@ -112,6 +112,7 @@ fn much_to_give_is_given_in_pieces() {
     let mut rows = Vec::new();
     while rule.advance(EventTime::MIN, &mut out) == Advance::More {
         assert!(out.main.len() <= full, "{} rows at once", out.main.len());
+        assert!(rows.len() < 20_000, "it gives more rows than there are");
         rows.extend(out.main.drain(..).map(|it| it.value));
     }
     rows.extend(out.main.drain(..).map(|it| it.value));
