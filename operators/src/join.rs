@@ -15,8 +15,9 @@
 //!
 //! * What a join gives is a function of its inputs and their epochs. The rows of an epoch come in no
 //!   particular order.
-//! * The watermark of a join is the lesser of those of its inputs, and no row is late when it leaves: where
-//!   rows wait for the watermark to pass, what follows is told a watermark that is so much behind.
+//! * The watermark of a join is the lesser of those of its inputs. Where rows of a time leave only when the
+//!   watermark has passed it, what follows is told a watermark that is so much behind: no row is late when
+//!   it leaves, but those of windows that fire again.
 //! * A record that comes too late meets nothing and leaves by the side output, where it is counted.
 //!   When it is too late says each verb.
 //! * A record that is there twice is in two rows for each of its partners.

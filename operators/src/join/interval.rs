@@ -49,11 +49,11 @@ impl<'scope, K: Key, L: Value> Keyed<'scope, K, L> {
     ///
     /// # Cost
     ///
-    /// A record costs one look-up of its key, a search in the tree of the other side's records of that
-    /// key, and a step for each partner. State: every record, with its key, until the watermark
-    /// has passed the last moment at which a partner can be; records whose partners
-    /// are all in the past are not held. A checkpoint writes the keys whose records changed since the
-    /// last one.
+    /// A record costs one look-up of its key, a search among the other side's records of that key, which
+    /// are in order of time and in a tree where they are many, and a step for each partner. State:
+    /// every record, with its key, until the watermark has passed the last moment at which a partner can
+    /// be; records whose partners are all in the past are not held. A checkpoint writes the keys whose
+    /// records changed since the last one, each whole.
     ///
     /// # Example
     ///
