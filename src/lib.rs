@@ -41,6 +41,7 @@
 //!   [`tidemill_operators`], re-exported here.
 //! - [`event_time::Disorder`]: what makes a record late.
 //! - [`process`]: functions with keyed state and timers; [`collection`]: collections that change.
+//! - [`join`]: two streams, or a stream and a table, by key and time.
 //! - [`checkpoint`]: what a job with `--checkpoint` leaves behind, and goes on from with `--restore`.
 //! - [`rule::Rule`]: an operator of your own.
 //! - [`MapAsync`]: calling services from a job.
@@ -73,6 +74,6 @@ mod spill;
 pub use error::{Error, ErrorKind, Result};
 pub use job::{AsyncOptions, Cause, Failed, Job, MapAsync, Read, Write};
 pub use tidemill_operators::{
-    aggregate, batch, collection, count, drive, event, event_time, events, flow, key, keyed, mark,
-    partitions, plan, process, rule, state, stream, time, window,
+    aggregate, batch, collection, count, drive, event, event_time, events, flow, join, key, keyed,
+    mark, partitions, plan, process, rule, state, stream, time, window,
 };

@@ -20,6 +20,7 @@ pub use crate::event_time::Disorder;
 pub use crate::events::Events;
 pub use crate::flow::Flow;
 pub use crate::job::{AsyncOptions, Failed, Job, MapAsync, Read, Write};
+pub use crate::join::{Interval, earlier, later};
 pub use crate::keyed::Keyed;
 pub use crate::process::{
     AggregatingState, BroadcastProcess, CoProcess, Context, Expiry, ListState, MapState, Process,

@@ -40,6 +40,7 @@ const OPERATORS: House = House {
         "process",
         "window",
         "collection",
+        "join",
     ],
     forbidden: &["std::fs", "std::net", "std::path", "Instant::now", "SystemTime", "tokio"],
 };

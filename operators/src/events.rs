@@ -1,6 +1,7 @@
 //! Events: streams whose records carry the moment they happened.
 
 use std::fmt;
+use std::time::Duration;
 
 use timely::ExchangeData;
 use timely::dataflow::operators::Concat;
@@ -144,5 +145,20 @@ impl Marks<'_> {
         let slots = self.slots as u32;
         let moved = other.stream.map(move |mark: Mark| Mark { slot: mark.slot + slots, ..mark });
         Self { stream: self.stream.concat(moved), slots: self.slots + other.slots }
+    }
+
+    /// The marks of a stream whose records may be `by` older than the watermark, for an operator that
+    /// takes so long to give them. The end of time is not held back.
+    #[must_use]
+    pub fn held_back(self, by: Duration) -> Self {
+        if by.is_zero() {
+            return self;
+        }
+        let back = move |at: EventTime| match at {
+            EventTime::MAX => at,
+            _ => at.saturating_sub(by),
+        };
+        let stream = self.stream.map(move |it: Mark| Mark { reached: it.reached.map(back), ..it });
+        Self { stream, slots: self.slots }
     }
 }

@@ -17,6 +17,9 @@ use crate::rule::Rule;
 use crate::stream::Stream;
 
 mod roll;
+mod two;
+
+pub use two::OfTwo;
 
 /// A key: anything ordered, hashed and serialised that can be sent to another worker.
 pub trait Key: ExchangeData + Serialize + DeserializeOwned + Clone + Ord + Hash {}

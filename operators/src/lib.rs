@@ -60,6 +60,7 @@ pub mod event;
 pub mod event_time;
 pub mod events;
 pub mod flow;
+pub mod join;
 pub mod key;
 pub mod keyed;
 pub mod mark;

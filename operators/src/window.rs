@@ -15,6 +15,7 @@ mod verbs;
 mod with_late;
 mod written;
 
+pub(crate) use assign::allowed;
 pub use assign::{
     Aligned, Assign, Count, CountSliding, CountTumbling, Cumulative, GapBy, Global, Refused,
     Session, Sliding, Tumbling,

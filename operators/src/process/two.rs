@@ -6,17 +6,12 @@ use std::rc::Rc;
 
 use super::engine::{Engine, Entry, Fire};
 use super::{Context, Processed, States};
-use crate::batch::by_key;
-use crate::drive::drive_two;
 use crate::event::Event;
 use crate::events::Events;
 use crate::flow::Clock;
-use crate::key::hash;
-use crate::keyed::{Key, Keyed, Value};
-use crate::plan::Routing;
+use crate::keyed::{Key, Keyed, OfTwo, Value};
 use crate::rule::{Advance, Either, Outbox, Rule, Snapshot};
 use crate::state::backend::Spill;
-use crate::stream::Stream;
 use crate::time::EventTime;
 
 /// A function of the records of each key, from two inputs.
@@ -167,23 +162,11 @@ impl<'scope, K: Key, L: Value, R: Value> Connected<'scope, K, L, R> {
     where
         F: CoProcess<Key = K, Left = L, Right = R>,
     {
-        let (left, right) = (self.left.events, self.right.events);
-        let flow = left.flow().clone();
-        let route = || Routing::ByKey(String::new());
-        let inputs = [(left.stream.node, route()), (right.stream.node, route())];
         let mut states = States::new();
         let function = function(&mut states);
-        let node = flow.add(states.node(), inputs);
-        let groups = flow.site().groups;
-        let lefts = by_key(groups, |event: &Event<(K, L)>| hash(&event.value.0));
-        let rights = by_key(groups, |event: &Event<(K, R)>| hash(&event.value.0));
-        let marks = left.marks.beside(right.marks);
-        let rule = CoProcessing::with(states, function, flow.clock()).spilling(flow.spill(node));
-        let (left, right) = ((left.stream.inner, lefts), (right.stream.inner, rights));
-        let (main, side) = drive_two(&flow, node, left, right, marks.clone(), rule);
-        let side = Stream { flow: flow.clone(), inner: side, node, partitions: None };
-        let stream = Stream { flow, inner: main, node, partitions: None };
-        (Events { stream, marks }, side)
+        self.left.rule_with_of(self.right, states.node(), |flow, node| {
+            CoProcessing::with(states, function, flow.clock()).spilling(flow.spill(node))
+        })
     }
 }
 
@@ -241,10 +224,7 @@ impl<F: CoProcess> Fire<F::Key, F::Output, F::Side> for Co<F> {
 }
 
 /// A keyed record of either input.
-type OfEither<F> = Either<
-    Event<(<F as CoProcess>::Key, <F as CoProcess>::Left)>,
-    Event<(<F as CoProcess>::Key, <F as CoProcess>::Right)>,
->;
+type OfEither<F> = OfTwo<<F as CoProcess>::Key, <F as CoProcess>::Left, <F as CoProcess>::Right>;
 
 impl<F: CoProcess> Rule<OfEither<F>> for CoProcessing<F> {
     type Output = Event<F::Output>;

@@ -1,0 +1,146 @@
+//! Lookup joins in running dataflows against the contents of the collection at each epoch.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use tidemill_operators::collection::Diff;
+use tidemill_operators::event::Event;
+use tidemill_operators::event_time::Disorder;
+use tidemill_operators::join::{Inner, LeftOuter, Lookup};
+use tidemill_operators::rule::{Advance, Either, Outbox, Rule};
+use tidemill_operators::stream::Stream;
+use tidemill_operators::time::{Epoch, EventTime};
+
+use crate::sections::Sections;
+use crate::support::{Run, Tap, at, by_epoch, histories, runs};
+
+/// A record with its moment, key and number, or by how much more often a value of a key is there.
+#[derive(Clone, Copy, Debug)]
+enum Input {
+    Record(i64, u8, u8),
+    Change(u8, u8, Diff),
+}
+
+/// The time of a row, its key and number, and the value.
+type Row = (i64, u8, u8, Option<u8>);
+
+fn inputs() -> impl Strategy<Value = Input> + Clone {
+    let diff = prop_oneof![Just(1isize), Just(1), Just(2), Just(-1)];
+    prop_oneof![
+        (-30..30i64, 0..3u8, 0..9u8).prop_map(|(at, key, it)| Input::Record(at, key, it)),
+        (0..3u8, 0..4u8, diff).prop_map(|(key, value, diff)| Input::Change(key, value, diff)),
+    ]
+}
+
+fn model(run: &Run<Input>, outer: bool) -> Vec<(Epoch, Row)> {
+    let mut contents = BTreeMap::<(u8, u8), Diff>::new();
+    let mut rows = Vec::new();
+    for (epoch, partitions) in run.epochs().iter().enumerate() {
+        for input in partitions.iter().flatten() {
+            if let Input::Change(key, value, diff) = input {
+                *contents.entry((*key, *value)).or_default() += diff;
+            }
+        }
+        for input in partitions.iter().flatten() {
+            if let Input::Record(time, key, number) = *input {
+                let found = contents.iter().filter(|((of, _), _)| *of == key);
+                let found = found.flat_map(|(it, times)| (0..*times).map(move |_| Some(it.1)));
+                let mut found = Vec::from_iter(found);
+                if outer && found.is_empty() {
+                    found.push(None);
+                }
+                rows.extend(found.into_iter().map(|it| (epoch as Epoch, (time, key, number, it))));
+            }
+        }
+    }
+    rows.sort();
+    rows
+}
+
+fn go(run: &Run<Input>, outer: bool) -> Vec<(Epoch, Row)> {
+    by_epoch(run.go(move |stream: Stream<'_, Input>, tap: &Tap<Row>| {
+        let (records, changes) = stream.split(|it| match it {
+            Input::Record(time, key, number) => Either::Left((time, key, number)),
+            Input::Change(key, value, diff) => Either::Right(((key, value), diff)),
+        });
+        let join = records
+            .event_time(|it| at(it.0), Disorder::up_to(Duration::from_micros(5)))
+            .key_value(|it| (it.1, it.2))
+            .lookup_join(changes.changelog());
+        let rows = match outer {
+            true => join.left_outer().joined(),
+            false => join.joined().map_values(|(number, value)| (number, Some(value))),
+        };
+        tap.watch(
+            rows.pairs().timed().map(|Event { at, value: (key, (number, value)) }| {
+                (at.micros(), key, number, value)
+            }),
+        );
+    }))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    #[test]
+    fn a_record_sees_the_contents_at_the_end_of_its_epoch(
+        run in runs(histories(inputs(), 1..8, 0..10)),
+        outer in any::<bool>(),
+    ) {
+        prop_assert_eq!(go(&run, outer), model(&run, outer));
+    }
+}
+
+type OfEither = Either<Event<(u8, u32)>, ((u8, u32), Diff)>;
+
+fn change(key: u8, value: u32, diff: Diff) -> OfEither {
+    Either::Right(((key, value), diff))
+}
+
+fn record(key: u8, number: u32) -> OfEither {
+    Either::Left(Event::new(at(0), (key, number)))
+}
+
+#[test]
+fn much_to_give_is_given_in_pieces() {
+    let full = Outbox::<(), ()>::FULL;
+    let (mut rule, mut out) = (Lookup::<u8, u32, u32, LeftOuter>::new(), Outbox::new());
+    (0..3_000).for_each(|it| rule.accept(change(1, it, 1), &mut out));
+    (0..3).for_each(|it| rule.accept(record(1, it), &mut out));
+    rule.accept(record(2, 9), &mut out);
+    let mut rows = Vec::new();
+    while rule.advance(EventTime::MIN, &mut out) == Advance::More {
+        assert!(out.main.len() <= full, "{} rows at once", out.main.len());
+        assert!(rows.len() < 20_000, "it gives more rows than there are");
+        rows.extend(out.main.drain(..).map(|it| it.value));
+    }
+    rows.extend(out.main.drain(..).map(|it| it.value));
+    let expected = (0..3).flat_map(|it| (0..3_000).map(move |value| (1, (it, Some(value)))));
+    assert!(rows.into_iter().eq(expected.chain([(2, (9, None))])));
+}
+
+#[test]
+fn a_save_writes_the_values_that_changed() {
+    let (mut rule, mut out) = (Lookup::<u8, u32, u32, Inner>::new(), Outbox::new());
+    let mut sections = Sections::default();
+    (0..200).for_each(|it| rule.accept(change(1, it, 1), &mut out));
+    sections.save(&mut rule);
+    assert_eq!(sections.written, 200);
+    [change(1, 7, -1), change(1, 8, 2), change(2, 1, 1), change(3, 1, 1), change(3, 1, -1)]
+        .into_iter()
+        .for_each(|it| rule.accept(it, &mut out));
+    sections.save(&mut rule);
+    assert_eq!((sections.written, sections.count()), (4, 2));
+    assert_eq!(rule.values(), 200);
+    let mut fresh = Lookup::<u8, u32, u32, Inner>::new();
+    assert_eq!(sections.restore(&mut fresh), Ok(vec![]));
+    assert_eq!(fresh.values(), 200);
+    fresh.accept(record(2, 5), &mut out);
+    fresh.accept(record(1, 6), &mut out);
+    assert_eq!(fresh.advance(EventTime::MIN, &mut out), Advance::Done);
+    let rows = Vec::from_iter(out.main.iter().map(|it| it.value));
+    assert_eq!(rows[0], (2, (5, 1)));
+    let ones = (0..200).filter(|it| *it != 7).flat_map(|it| vec![it; if it == 8 { 3 } else { 1 }]);
+    assert!(rows[1..].iter().map(|it| it.1.1).eq(ones));
+}
