@@ -35,7 +35,7 @@ mod temporal;
 mod window;
 
 pub use interval::{Interval, IntervalJoin, Intervals, Offset, Saved, earlier, later};
-pub use lookup::{Lookup, LookupJoin};
+pub use lookup::{Lookup, LookupJoin, StreamLookup};
 pub use rows::{FullOuter, Inner, LeftOuter, RightOuter, Rows};
 pub use temporal::{CorrectingJoin, LateForVersions, SavedHistory, Temporal, TemporalJoin};
 pub use window::{WindowJoin, WindowsWithLate};

@@ -15,8 +15,10 @@ use crate::plan::{Node, Routing};
 use crate::stream::Stream;
 
 mod rule;
+mod untimed;
 
 pub use rule::Lookup;
+pub use untimed::StreamLookup;
 
 /// A join of keyed events with a collection: made by [`Keyed::lookup_join`].
 pub struct LookupJoin<'scope, K: 'static, L, V: 'static, J = Inner> {
