@@ -1,8 +1,8 @@
 //! The agenda: which keys wait for which moment.
 //!
-//! A key waits in one place, at the moment noted beside its state. If it comes to wait for an earlier
-//! one, its old place is not searched for: when that comes up, the key waits elsewhere, and it is passed
-//! over.
+//! A key waits in one place, at the moment noted beside its state. If it comes to wait for an
+//! earlier one, its old place is not searched for: when that comes up, the key waits elsewhere, and
+//! it is passed over.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

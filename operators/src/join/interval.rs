@@ -38,22 +38,23 @@ impl<'scope, K: Key, L: Value> Keyed<'scope, K, L> {
     ///
     /// # Guarantees
     ///
-    /// * A row of two records leaves with the epoch in which the second of them arrives, and has the
-    ///   later of their times.
+    /// * A row of two records leaves with the epoch in which the second of them arrives, and has
+    ///   the later of their times.
     /// * In outer joins, a record that has met no partner gives a row, at its own time, when the
-    ///   watermark says that none can come any more. Such a row is older than the watermark, so what
-    ///   follows is told one that is behind by the length of `interval` after a record of that side.
-    /// * A record that is at or before the watermark when it arrives is late: it meets no partner, not
-    ///   even one that is there, gives no outer row, and leaves by the side output. Flink's interval
-    ///   join does the same, but takes a record at just the watermark.
+    ///   watermark says that none can come any more. Such a row is older than the watermark, so
+    ///   what follows is told one that is behind by the length of `interval` after a record of that
+    ///   side.
+    /// * A record that is at or before the watermark when it arrives is late: it meets no partner,
+    ///   not even one that is there, gives no outer row, and leaves by the side output. Flink's
+    ///   interval join does the same, but takes a record at just the watermark.
     ///
     /// # Cost
     ///
-    /// A record costs one look-up of its key, a search among the other side's records of that key, which
-    /// are in order of time and in a tree where they are many, and a step for each partner. State:
-    /// every record, with its key, until the watermark has passed the last moment at which a partner can
-    /// be; records whose partners are all in the past are not held. A checkpoint writes the keys whose
-    /// records changed since the last one, each whole.
+    /// A record costs one look-up of its key, a search among the other side's records of that key,
+    /// which are in order of time and in a tree where they are many, and a step for each partner.
+    /// State: every record, with its key, until the watermark has passed the last moment at which a
+    /// partner can be; records whose partners are all in the past are not held. A checkpoint writes
+    /// the keys whose records changed since the last one, each whole.
     ///
     /// # Example
     ///

@@ -15,8 +15,10 @@ use crate::plan::{Node, Routing};
 use crate::stream::Stream;
 
 mod rule;
+mod untimed;
 
 pub use rule::Lookup;
+pub use untimed::StreamLookup;
 
 /// A join of keyed events with a collection: made by [`Keyed::lookup_join`].
 pub struct LookupJoin<'scope, K: 'static, L, V: 'static, J = Inner> {
@@ -37,21 +39,23 @@ impl<'scope, K: Key + Record, L: Value> Keyed<'scope, K, L> {
     ///
     /// # Guarantees
     ///
-    /// * A record sees all changes of its own epoch and of those before, and none of later ones. So what
-    ///   holds of the stream and the collection at each epoch holds of the rows, on any number of workers.
+    /// * A record sees all changes of its own epoch and of those before, and none of later ones. So
+    ///   what holds of the stream and the collection at each epoch holds of the rows, on any number
+    ///   of workers.
     /// * Later changes do not touch rows that were given: to have them follow, make the stream a
     ///   collection, too, and [join](Collection::join) the two.
-    /// * A value that is there several times gives as many rows, one that is there no times or less gives none.
-    /// * Rows have the times of their records and leave in the same epoch. There are no late records:
-    ///   event time plays no part.
+    /// * A value that is there several times gives as many rows, one that is there no times or less
+    ///   gives none.
+    /// * Rows have the times of their records and leave in the same epoch. There are no late
+    ///   records: event time plays no part.
     ///
     /// # Cost
     ///
-    /// A record waits for the end of its epoch, and costs one look-up of its key and a step for each row;
-    /// a change of the collection costs a look-up and a step in a tree, and crosses between workers twice.
-    /// State: the contents of the collection by key, **once more than what the collection
-    /// itself holds**, until they are deleted from it. A checkpoint writes the values that changed since
-    /// the last one.
+    /// A record waits for the end of its epoch, and costs one look-up of its key and a step for
+    /// each row; a change of the collection costs a look-up and a step in a tree, and crosses
+    /// between workers twice. State: the contents of the collection by key, **once more than what
+    /// the collection itself holds**, until they are deleted from it. A checkpoint writes the
+    /// values that changed since the last one.
     ///
     /// # Example
     ///

@@ -46,34 +46,37 @@ impl<K, L, V, J> fmt::Debug for CorrectingJoin<'_, K, L, V, J> {
 }
 
 impl<'scope, K: Key, L: Value> Keyed<'scope, K, L> {
-    /// Joins each record with the version of its key that is valid at its time: the latest that is not
-    /// after it. A version is valid from its own time on until the next one of its key; a `None` says
-    /// that from then on there is none.
+    /// Joins each record with the version of its key that is valid at its time: the latest that is
+    /// not after it. A version is valid from its own time on until the next one of its key; a
+    /// `None` says that from then on there is none.
     ///
     /// # Guarantees
     ///
     /// * A row has the time of its record and leaves when the watermark reaches that: then all
     ///   versions that matter are there, however the inputs were mixed.
-    /// * A record at or before the watermark when it arrives is late, and leaves by the side output.
-    /// * **A version that comes late changes no row that was given**, unless
-    ///   [asked to](TemporalJoin::correcting). It counts for records whose rows were not given yet, if no later
-    ///   version of its key is at or before the watermark; otherwise it is of no use, and leaves by
-    ///   the side output. Of several late versions of one epoch it depends on their order which ones do.
-    /// * Of versions of a key with the same time the one that arrives last counts. Those that come from one
-    ///   partition arrive in its order; let the versions of a key come from one partition, or it is a
-    ///   matter of chance.
+    /// * A record at or before the watermark when it arrives is late, and leaves by the side
+    ///   output.
+    /// * **A version that comes late changes no row that was given**, unless [asked
+    ///   to](TemporalJoin::correcting). It counts for records whose rows were not given yet, if no
+    ///   later version of its key is at or before the watermark; otherwise it is of no use, and
+    ///   leaves by the side output. Of several late versions of one epoch it depends on their order
+    ///   which ones do.
+    /// * Of versions of a key with the same time the one that arrives last counts. Those that come
+    ///   from one partition arrive in its order; let the versions of a key come from one partition,
+    ///   or it is a matter of chance.
     ///
     /// # Cost
     ///
-    /// A record costs two look-ups of its key and a step in a tree when it arrives, and a search among the
-    /// versions of its key when the watermark reaches it. State: records that the watermark has not reached; of each key
-    /// the versions that are after the watermark and **the latest one before it, for ever**, or until a
-    /// `None` is before the watermark. A version that is older than such a deletion and comes even later
-    /// is taken for a new one. A checkpoint writes the keys that changed since the last one.
+    /// A record costs two look-ups of its key and a step in a tree when it arrives, and a search
+    /// among the versions of its key when the watermark reaches it. State: records that the
+    /// watermark has not reached; of each key the versions that are after the watermark and **the
+    /// latest one before it, for ever**, or until a `None` is before the watermark. A version that
+    /// is older than such a deletion and comes even later is taken for a new one. A checkpoint
+    /// writes the keys that changed since the last one.
     ///
-    /// The watermark is the lesser of those of the inputs: versions that come seldom hold all rows back
-    /// unless their stream is told to be [idle](crate::event_time::Disorder::idle_after) when it is
-    /// silent.
+    /// The watermark is the lesser of those of the inputs: versions that come seldom hold all rows
+    /// back unless their stream is told to be [idle](crate::event_time::Disorder::idle_after) when
+    /// it is silent.
     ///
     /// # Example
     ///
@@ -91,8 +94,8 @@ impl<'scope, K: Key, L: Value> Keyed<'scope, K, L> {
     ///     let orders = Stream::from_inner(&flow, orders)
     ///         .event_time(|it| EventTime::from_secs(it.0), Disorder::unbounded())
     ///         .key_value(|(_, currency, amount)| (currency.to_owned(), amount));
-    ///     let rates = [(20, "USD", Some(80)), (10, "USD", Some(90)), (6, "GBP", None)].to_stream(scope);
-    ///     let rates = Stream::from_inner(&flow, rates)
+    ///     let rates = [(20, "USD", Some(80)), (10, "USD", Some(90)), (6, "GBP", None)];
+    ///     let rates = Stream::from_inner(&flow, rates.to_stream(scope))
     ///         .event_time(|it| EventTime::from_secs(it.0), Disorder::unbounded())
     ///         .key_value(|(_, currency, cents)| (currency.to_owned(), cents));
     ///     orders
@@ -134,8 +137,8 @@ impl<'scope, K: Key, L: Value, V: Value, J: Rows<L, V>> TemporalJoin<'scope, K, 
         Self { name: name.into(), ..self }
     }
 
-    /// Corrects rows for versions that come up to `lateness` too late: gives each row that is not right any
-    /// more once more, as taken back, and the right one in its place.
+    /// Corrects rows for versions that come up to `lateness` too late: gives each row that is not
+    /// right any more once more, as taken back, and the right one in its place.
     ///
     /// Rows leave as changes, each with `1` or `-1`: what a
     /// [`changelog`](Stream::changelog) collects. Late records are taken for as long, too, and have
@@ -143,14 +146,14 @@ impl<'scope, K: Key, L: Value, V: Value, J: Rows<L, V>> TemporalJoin<'scope, K, 
     ///
     /// # Guarantees
     ///
-    /// Summed up, the changes are the rows that a join would have given that had waited `lateness` longer.
-    /// What follows is told a watermark that is `lateness` behind, so no change is late for it. A
-    /// version that repeats the one before gives changes that cancel.
+    /// Summed up, the changes are the rows that a join would have given that had waited `lateness`
+    /// longer. What follows is told a watermark that is `lateness` behind, so no change is late for
+    /// it. A version that repeats the one before gives changes that cancel.
     ///
     /// # Cost
     ///
-    /// Records and versions are held for `lateness` longer. A version that comes late costs two changes
-    /// for each row that was given of the time in which it is valid.
+    /// Records and versions are held for `lateness` longer. A version that comes late costs two
+    /// changes for each row that was given of the time in which it is valid.
     #[must_use]
     pub fn correcting(self, lateness: Duration) -> CorrectingJoin<'scope, K, L, V, J> {
         CorrectingJoin { join: self, lateness }

@@ -43,25 +43,26 @@ impl<K, L, R, A, J> fmt::Debug for WindowJoin<'_, K, L, R, A, J> {
 }
 
 impl<'scope, K: Key, L: Value> Keyed<'scope, K, L> {
-    /// Joins the records of each key and window of this input with those of `right` in the same window:
-    /// all pairs.
+    /// Joins the records of each key and window of this input with those of `right` in the same
+    /// window: all pairs.
     ///
-    /// `assign` sees a record as one of [`Either`] side. Sessions are of both sides together: a record of
-    /// one side can keep a session of the other going.
+    /// `assign` sees a record as one of [`Either`] side. Sessions are of both sides together: a
+    /// record of one side can keep a session of the other going.
     ///
     /// # Guarantees
     ///
-    /// * A row is a [`Pane`] of its window, and has the time of the window's last moment. It leaves when
-    ///   the watermark reaches that.
-    /// * A record whose windows have all passed when it arrives is late, and leaves by the side output.
-    ///   With [`allow_lateness`](WindowJoin::allow_lateness) a window that takes a record after it has
-    ///   fired gives **all of its rows again**.
+    /// * A row is a [`Pane`] of its window, and has the time of the window's last moment. It leaves
+    ///   when the watermark reaches that.
+    /// * A record whose windows have all passed when it arrives is late, and leaves by the side
+    ///   output. With [`allow_lateness`](WindowJoin::allow_lateness) a window that takes a record
+    ///   after it has fired gives **all of its rows again**.
     ///
     /// # Cost
     ///
     /// As the [general window rule](General): a record costs a look-up of its key and a search
-    /// among its windows, a firing a copy of what the window holds and a step for each row. State: every
-    /// record in each of its windows, until the watermark passes the window's end and lateness.
+    /// among its windows, a firing a copy of what the window holds and a step for each row. State:
+    /// every record in each of its windows, until the watermark passes the window's end and
+    /// lateness.
     ///
     /// # Example
     ///
@@ -134,8 +135,8 @@ impl<'scope, K, L, R, A> WindowJoin<'scope, K, L, R, A> {
 }
 
 impl<'scope, K: Key, L: Value, R: Value, A: Assign<Either<L, R>>> WindowJoin<'scope, K, L, R, A> {
-    /// Gives what `function` makes of each window: of its key, its span, and its records of the left and of
-    /// the right side, each in the order they arrived. One of the sides may be empty.
+    /// Gives what `function` makes of each window: of its key, its span, and its records of the
+    /// left and of the right side, each in the order they arrived. One of the sides may be empty.
     ///
     /// ```
     /// use tidemill_operators::{keyed::Keyed, time::seconds, window::Session};
@@ -143,7 +144,7 @@ impl<'scope, K: Key, L: Value, R: Value, A: Assign<Either<L, R>>> WindowJoin<'sc
     /// /// How many more clicks than views a session has.
     /// fn surplus(clicks: Keyed<'_, u32, String>, views: Keyed<'_, u32, ()>) {
     ///     let sessions = clicks.window_join(views, Session::gap(seconds(30)));
-    ///     _ = sessions.cogroup(|_user, _span, clicks, views| clicks.len().checked_sub(views.len()));
+    ///     _ = sessions.cogroup(|_, _, clicks, views| clicks.len().checked_sub(views.len()));
     /// }
     /// ```
     pub fn cogroup<I>(

@@ -92,6 +92,26 @@ proptest! {
     }
 }
 
+#[test]
+fn a_stream_without_event_time_sees_the_contents_at_the_end_of_its_epoch() {
+    let epochs = vec![
+        vec![vec![Input::Record(0, 1, 5), Input::Change(1, 7, 1), Input::Record(0, 2, 6)]],
+        vec![vec![]],
+        vec![vec![Input::Record(0, 1, 8), Input::Change(1, 7, -1), Input::Change(2, 3, 1)]],
+        vec![vec![Input::Record(0, 2, 9)]],
+    ];
+    let run = Run::new(epochs).workers(2).restart(2, 1);
+    let rows = run.go(|stream: Stream<'_, Input>, tap: &Tap<(u8, (u8, Option<u8>))>| {
+        let (records, changes) = stream.split(|it| match it {
+            Input::Record(_, key, number) => Either::Left((key, number)),
+            Input::Change(key, value, diff) => Either::Right(((key, value), diff)),
+        });
+        tap.watch(records.lookup_join(changes.changelog()).left_outer().name("seen").joined());
+    });
+    let expected = [(0, (1, (5, Some(7)))), (0, (2, (6, None))), (2, (1, (8, None)))];
+    assert_eq!(by_epoch(rows), [&expected[..], &[(3, (2, (9, Some(3))))]].concat());
+}
+
 type OfEither = Either<Event<(u8, u32)>, ((u8, u32), Diff)>;
 
 fn change(key: u8, value: u32, diff: Diff) -> OfEither {

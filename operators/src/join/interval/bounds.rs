@@ -21,8 +21,8 @@ pub fn later(by: Duration) -> Offset {
     Offset(micros_of(by))
 }
 
-/// Where the partners of a record are in time, relative to it: from a lower to an upper bound, each of
-/// which is inside or outside.
+/// Where the partners of a record are in time, relative to it: from a lower to an upper bound, each
+/// of which is inside or outside.
 ///
 /// ```
 /// use std::ops::Bound::{Excluded, Included};
@@ -49,8 +49,8 @@ impl Interval {
     ///
     /// # Panics
     ///
-    /// If no moment is between the bounds, or a bound is missing. [`try_of`](Self::try_of) is for bounds
-    /// that were not written in the program.
+    /// If no moment is between the bounds, or a bound is missing. [`try_of`](Self::try_of) is for
+    /// bounds that were not written in the program.
     pub fn of(bounds: impl RangeBounds<Offset>) -> Self {
         allowed(Self::try_of(bounds))
     }
@@ -59,8 +59,8 @@ impl Interval {
     ///
     /// # Errors
     ///
-    /// If no moment is between the bounds, or a bound is missing: then records of one side could never
-    /// be freed.
+    /// If no moment is between the bounds, or a bound is missing: then records of one side could
+    /// never be freed.
     pub fn try_of(bounds: impl RangeBounds<Offset>) -> Result<Self, Refused> {
         const MISSING: &str = "must both be there: nothing would free the records of one side";
         const EMPTY: &str = "must leave a moment between them";
@@ -86,8 +86,8 @@ impl Interval {
         Self { lower: -self.upper, upper: -self.lower }
     }
 
-    /// The first and last moment of partners of a record that happened `at` a moment, or none if time
-    /// does not reach so far.
+    /// The first and last moment of partners of a record that happened `at` a moment, or none if
+    /// time does not reach so far.
     #[inline]
     pub(super) fn around(self, at: EventTime) -> Option<(EventTime, EventTime)> {
         let reach = |offset: i64| at.micros().checked_add(offset);

@@ -1,8 +1,8 @@
 //! The records of one side of a key, in the order of their times.
 //!
-//! Most keys of most streams have a few records that wait. These are a sorted vector: with one record
-//! of each key, the join then takes two thirds of the memory that it takes with trees alone. More than
-//! [`FEW`] are a tree.
+//! Most keys of most streams have a few records that wait. These are a sorted vector: with one
+//! record of each key, the join then takes two thirds of the memory that it takes with trees alone.
+//! More than [`FEW`] are a tree.
 
 use std::collections::BTreeMap;
 
@@ -39,7 +39,8 @@ pub(super) struct Search {
 }
 
 impl Search {
-    /// Meets partners, which are given in order, but no more than `most`. Says whether these were all.
+    /// Meets partners, which are given in order, but no more than `most`. Says whether these were
+    /// all.
     fn meet<'a, V: 'a>(
         &mut self,
         partners: impl Iterator<Item = (Place, &'a mut Held<V>)>,

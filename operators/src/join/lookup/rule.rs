@@ -61,7 +61,8 @@ impl<K: Key, L: Value, V: Record, J: Rows<L, V>> Lookup<K, L, V, J> {
         self.table.values
     }
 
-    /// Gives rows for the first record that waits, as far as there is room; says whether that were all.
+    /// Gives rows for the first record that waits, as far as there is room; says whether that were
+    /// all.
     fn look_up(&mut self, out: &mut Outbox<Event<(K, J::Row)>, Infallible>) -> bool {
         let Some(Event { at, value: (key, left) }) = self.waiting.front() else { return true };
         let mut found = self.given.is_some();

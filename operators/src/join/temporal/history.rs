@@ -48,14 +48,15 @@ impl<L, V> History<L, V> {
         self.versions.range((Excluded(at), Unbounded)).next().map(|(later, _)| *later)
     }
 
-    /// The records whose rows were given, from a moment on until the version of that moment is replaced.
+    /// The records whose rows were given, from a moment on until the version of that moment is
+    /// replaced.
     pub(super) fn given_from(&self, at: EventTime) -> impl Iterator<Item = (EventTime, &L)> {
         let end = self.replaced(at).map_or(Unbounded, |end| Excluded((end, 0)));
         self.given.range((Included((at, 0)), end)).map(|(place, left)| (place.0, left))
     }
 
-    /// The moment that has to be over before a version can be freed: that of the one that follows it. A
-    /// deletion need not be remembered once it is over itself.
+    /// The moment that has to be over before a version can be freed: that of the one that follows
+    /// it. A deletion need not be remembered once it is over itself.
     fn next_version(&self) -> Option<EventTime> {
         let mut versions = self.versions.iter();
         match versions.next()? {
