@@ -98,7 +98,7 @@ impl<'scope, K: Record, V: Record, T: Timestamp + Lattice> Collection<'scope, (K
     /// millions of them. The matches of one key are spread over the workers.
     ///
     /// State: what enters and leaves each match, arranged, until deleted: a value that loses in the first
-    /// match is held twice, the winner ten times, and **all values of keys that have few about nine
+    /// match is held once, the winner ten times, and **all values of keys that have few about nine
     /// times**. For such keys [`reduce`](Self::reduce) holds less and is as fast.
     #[must_use]
     pub fn bottom(self, count: usize) -> Self {

@@ -1,5 +1,7 @@
 //! Retention by the watermark, and the contents of windows.
 
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -7,12 +9,14 @@ use tidemill_operators::aggregate::{Count, Sum};
 use tidemill_operators::collection::{Diff, Verdict};
 use tidemill_operators::event_time::Disorder;
 use tidemill_operators::events::Events;
+use tidemill_operators::key::Group;
+use tidemill_operators::state::{Forgetful, Keeper, Part, Section};
 use tidemill_operators::stream::Stream;
 use tidemill_operators::time::{Epoch, EventTime, Span};
 use tidemill_operators::window::{Assign, Cumulative, Session, Sliding, Tumbling};
 
 use crate::history::{Bag, add, bag, difference};
-use crate::support::{Epochs, Run, Tap, at, by_epoch, histories, runs};
+use crate::support::{Epochs, Run, Tap, at, by_epoch, histories, on_workers, runs};
 
 /// A moment and a key.
 type Row = (i64, u8);
@@ -209,4 +213,57 @@ fn sessions_are_refused() {
     run.go(|stream, tap: &Tap<((Verdict, Row), Diff)>| {
         tap.watch(events(stream).windowed(Session::gap(micros(5))).verdicts());
     });
+}
+
+/// Notes of each save of the rows how many sections there are, and how many of them are written.
+#[derive(Clone, Default)]
+struct Notes(Arc<Mutex<Vec<(usize, usize)>>>);
+
+impl Keeper for Notes {
+    fn due(&self, _: &Range<Epoch>) -> bool {
+        true
+    }
+
+    fn keep(&self, operator: &str, _: usize, _: Range<Epoch>, saved: Vec<Section>) {
+        if operator == "lasting" {
+            // The last section is the watermark's.
+            let rows = saved.iter().filter(|it| it.id < u64::MAX);
+            let written = rows.clone().filter(|it| it.parts.is_some()).count();
+            self.0.lock().expect("no test panics with it").push((rows.count(), written));
+        }
+    }
+
+    fn recall(&self, operator: &str, entries: &'static str, groups: Range<Group>) -> Vec<Part> {
+        Forgetful.recall(operator, entries, groups)
+    }
+
+    fn refuse(&self, operator: &str, why: String) {
+        panic!("`{operator}`: {why}");
+    }
+}
+
+#[test]
+fn what_is_saved_follows_what_came_and_what_went() {
+    let notes = Notes::default();
+    on_workers(
+        1,
+        notes.clone(),
+        |_| vec!["0".into()],
+        |stream: Stream<'_, Row>, tap: &Tap<(Row, Diff)>| {
+            tap.watch(events(stream).lasting(micros(160)).changes());
+        },
+        |bench| {
+            for epoch in 0..100u64 {
+                bench.send(epoch, 0, vec![(10 * epoch as i64, 1)]);
+                bench.advance(epoch + 1);
+                bench.settle(epoch);
+            }
+            bench.finish();
+        },
+    );
+    let notes = notes.0.lock().expect("no test panics with it");
+    // A slice is as long as an epoch: each begins one, and leaves the oldest.
+    let settled = &notes[30..99];
+    assert!(settled.iter().all(|it| *it == (18, 1)), "{settled:?}");
+    assert_eq!(notes.last(), Some(&(0, 0)), "nothing is left at the end of time");
 }
