@@ -233,8 +233,14 @@ impl Keeper for Notes {
         }
     }
 
-    fn recall(&self, operator: &str, entries: &'static str, groups: Range<Group>) -> Vec<Part> {
-        Forgetful.recall(operator, entries, groups)
+    fn recall(
+        &self,
+        operator: &str,
+        entries: &'static str,
+        groups: Range<Group>,
+        each: &mut dyn FnMut(Part),
+    ) {
+        Forgetful.recall(operator, entries, groups, each)
     }
 
     fn refuse(&self, operator: &str, why: String) {
