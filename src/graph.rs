@@ -35,6 +35,7 @@
 //! afterwards is worked off from what is known.
 
 mod adjacency;
+mod close;
 mod edge;
 mod part;
 mod push;
@@ -43,6 +44,7 @@ mod rank;
 mod ranks;
 mod split;
 mod spread;
+mod spreading;
 mod sweep;
 mod swept;
 mod update;

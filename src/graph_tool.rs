@@ -121,6 +121,10 @@ enum Algorithm {
     Ppr,
     /// Strongly connected component: its least vertex
     Scc,
+    /// Local clustering coefficient
+    Lcc,
+    /// Number of triangles with this corner
+    Triangles,
     /// Core number
     Kcore,
     /// Community by label propagation
@@ -229,6 +233,8 @@ impl GraphTool {
             Algorithm::Wcc => lines_of(graph.wcc(), id),
             Algorithm::Scc => lines_of(graph.scc(), id),
             Algorithm::Cdlp => lines_of(graph.cdlp(self.iterations.unwrap_or(10)), id),
+            Algorithm::Lcc => lines_of(graph.lcc(), real),
+            Algorithm::Triangles => lines_of(graph.triangles(), |it| it.to_string()),
             Algorithm::Kcore => lines_of(graph.kcore(), |it| it.to_string()),
             Algorithm::Pagerank => match self.iterations {
                 Some(iterations) => lines_of(graph.pagerank_iterations(damping, iterations), real),

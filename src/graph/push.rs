@@ -69,6 +69,9 @@ const PUSH: u32 = 0;
 const SUM: u32 = 1;
 
 impl Pushing {
+    /// What of the least residual counts as left by rounding.
+    const ROUNDED: f64 = 1e-6;
+
     pub(super) fn new(
         start: Start,
         damping: f64,
@@ -204,7 +207,10 @@ impl Pushing {
     fn tell(&mut self, epoch: Epoch, slot: u32, before: Option<f64>, out: &mut Vec<Update<Real>>) {
         let at = slot as usize;
         let there = self.part.present(slot);
-        let now = there.then(|| if self.sum > 0.0 { self.estimate[at] / self.sum } else { 0.0 });
+        // Without a source only what rounding left is there, in values and in their sum; with one, the
+        // sum is at least 1.
+        let nothing = self.sum < 0.5 || self.estimate[at] < self.small * Self::ROUNDED;
+        let now = there.then(|| if nothing { 0.0 } else { self.estimate[at] / self.sum });
         let near = match (before, now) {
             (Some(before), Some(now)) => (now - before).abs() <= self.small * before.abs(),
             (before, now) => before.is_none() && now.is_none(),

@@ -18,7 +18,8 @@ use serde::{Deserialize, Serialize};
 
 use super::edge::Load;
 use super::part::Part;
-use super::spread::{Mail, Spread, Spreading};
+use super::spread::{Mail, Spread};
+use super::spreading::Spreading;
 use super::vertices::NOBODY;
 use crate::fixpoint::{Owners, Post};
 use crate::key::hash;

@@ -3,7 +3,8 @@
 use super::edge::Real;
 use super::part::Direction;
 use super::queue::{Heap, Levels};
-use super::spread::{NONE, Spread, Spreading};
+use super::spread::{NONE, Spread};
+use super::spreading::Spreading;
 use super::update::Values;
 use super::{Graph, ends};
 

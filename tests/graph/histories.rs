@@ -169,6 +169,9 @@ fn check_swept(run: &Run<Change>) {
     for direction in BOTH {
         check(run, direction, |graph| graph.cdlp(4), |whole| whole.cdlp(4, direction));
         check(run, direction, |graph| graph.scc(), Whole::scc);
+        check(run, direction, |graph| graph.lcc(), Whole::lcc);
+        let undirected = |bag: &Bag| Whole::merged(bag, Direction::Undirected).triangles();
+        compare(run, direction, |graph| graph.triangles(), undirected);
         let undirected = |bag: &Bag| Whole::merged(bag, Direction::Undirected).kcore();
         compare(run, direction, |graph| graph.kcore(), undirected);
     }
@@ -183,7 +186,7 @@ fn check_ranks(run: &Run<Change>) {
             run,
             direction,
             |graph| graph.pagerank(DAMPING, TOLERANCE),
-            |whole| whole.pagerank(None, DAMPING, 200),
+            |whole| whole.pagerank(None, DAMPING, 120),
             within(2.0 * TOLERANCE),
         );
         check_near(
@@ -197,7 +200,7 @@ fn check_ranks(run: &Run<Change>) {
             run,
             direction,
             |graph| graph.ppr(SOURCE, DAMPING, TOLERANCE),
-            |whole| whole.pagerank(Some(SOURCE), DAMPING, 200),
+            |whole| whole.pagerank(Some(SOURCE), DAMPING, 120),
             |one, other| (one - other).abs() <= TOLERANCE * other.abs() + 200.0 * TOLERANCE,
         );
     }

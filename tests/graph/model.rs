@@ -113,13 +113,15 @@ impl Whole {
             Some(source) => f64::from(u8::from(*it == source)),
         };
         let mut ranks: Values<f64> = self.vertices.iter().map(|it| (*it, start(it))).collect();
+        let mut leads = Values::<u32>::new();
+        self.ways.iter().for_each(|way| *leads.entry(way.from).or_default() += 1);
         for _ in 0..iterations {
-            let leads = |it: u64| self.ways.iter().filter(move |way| way.from == it).count();
-            let left = ranks.iter().filter(|it| leads(*it.0) == 0).map(|it| *it.1).sum::<f64>();
+            let left = ranks.iter().filter(|it| !leads.contains_key(it.0)).map(|it| *it.1);
+            let left = left.sum::<f64>();
             let base = |it: &u64| start(it) * (1.0 - damping + damping * left);
             let mut next: Values<f64> = self.vertices.iter().map(|it| (*it, base(it))).collect();
             for way in &self.ways {
-                let share = damping * ranks[&way.from] / leads(way.from) as f64;
+                let share = damping * ranks[&way.from] / f64::from(leads[&way.from]);
                 *next.entry(way.to).or_default() += share;
             }
             ranks = next;
@@ -191,5 +193,33 @@ impl Whole {
             self.vertices.iter().map(|it| (*it, self.reach(*it))).collect();
         let least = |it: &u64| reach[it].iter().copied().find(|other| reach[other].contains(it));
         self.vertices.iter().filter_map(|it| least(it).map(|least| (*it, least))).collect()
+    }
+
+    /// The neighbours of a vertex, and the pairs of them that a way leads from one to the other of.
+    fn around(&self, vertex: u64) -> (usize, usize) {
+        let near: BTreeSet<u64> = self
+            .ways
+            .iter()
+            .filter_map(|way| match (way.from == vertex, way.to == vertex) {
+                (true, _) => Some(way.to),
+                (_, true) => Some(way.from),
+                _ => None,
+            })
+            .collect();
+        let inside = |way: &&Edge| near.contains(&way.from) && near.contains(&way.to);
+        (near.len(), self.ways.iter().filter(inside).count())
+    }
+
+    pub(crate) fn lcc(&self) -> Values<Real> {
+        let of = |vertex: &u64| {
+            let (near, ways) = self.around(*vertex);
+            let pairs = near * near.saturating_sub(1);
+            (*vertex, Real(if pairs == 0 { 0.0 } else { ways as f64 / pairs as f64 }))
+        };
+        self.vertices.iter().map(of).collect()
+    }
+
+    pub(crate) fn triangles(&self) -> Values<u64> {
+        self.vertices.iter().map(|it| (*it, self.around(*it).1 as u64 / 2)).collect()
     }
 }

@@ -80,6 +80,7 @@ fn real_graphs_have_the_answers_of_other_tools() {
             check(way, &["pagerank"], &answers["pr_converged"]);
             check(way, &["cdlp", "--iterations", "10"], &answers["cdlp10"]);
             check(way, &["kcore"], &answers["core"]);
+            check(way, &["lcc"], &answers["lcc"]);
             if let Some(strong) = answers.get("scc") {
                 check(way, &["scc"], strong);
             }
