@@ -16,9 +16,10 @@ use support::{Run, Tap, histories, runs};
 /// through each number are told in a second phase, when all has arrived.
 struct Down {
     owners: Owners,
+    given: Vec<(u64, Diff)>,
     sums: BTreeMap<u64, Diff>,
     changed: Vec<u64>,
-    /// Whether anything was handed on after the phase in which it must have ended.
+    /// Whether the second phase has begun, in which nothing is handed on.
     told: bool,
 }
 
@@ -35,12 +36,12 @@ impl Down {
     }
 }
 
-impl Rounds<u64> for (Down, Vec<(u64, Diff)>) {
+impl Rounds<u64> for Down {
     type Message = (u64, Diff);
     type Output = (u64, Diff);
 
     fn accept(&mut self, changes: Vec<(u64, Diff)>) {
-        self.1 = changes;
+        self.given = changes;
     }
 
     fn round(
@@ -51,21 +52,23 @@ impl Rounds<u64> for (Down, Vec<(u64, Diff)>) {
     ) -> Option<Round> {
         if round.phase == TELL {
             assert!(mail.is_empty(), "nothing is sent in this phase");
-            self.0.told = true;
+            self.told = true;
             return None;
         }
-        let changes = std::mem::take(&mut self.1);
+        let changes = std::mem::take(&mut self.given);
         let all = changes.into_iter().chain(mail);
-        all.for_each(|(number, diff)| self.0.hand(number, diff, post));
+        for (number, diff) in all {
+            self.hand(number, diff, post);
+        }
         Some(Round::of_phase(TELL))
     }
 
     fn finish(&mut self, _: Epoch, out: &mut Vec<(u64, Diff)>) {
-        assert!(std::mem::take(&mut self.0.told), "the second phase is not left out");
-        let mut changed = std::mem::take(&mut self.0.changed);
+        assert!(std::mem::take(&mut self.told), "the second phase is not left out");
+        let mut changed = std::mem::take(&mut self.changed);
         changed.sort_unstable();
         changed.dedup();
-        out.extend(changed.into_iter().map(|it| (it, self.0.sums[&it])));
+        out.extend(changed.into_iter().map(|it| (it, self.sums[&it])));
     }
 }
 
@@ -74,7 +77,6 @@ fn model(run: &Run<(u64, Diff)>) -> Vec<(Epoch, (u64, Diff))> {
     let (mut sums, mut told) = (BTreeMap::<u64, Diff>::new(), Vec::new());
     for (epoch, partitions) in run.epochs().iter().enumerate() {
         let mut changed = BTreeMap::new();
-        // Of a number that comes and goes in one epoch nothing need arrive.
         for (number, diff) in partitions.iter().flatten() {
             for passed in 0..=*number {
                 *sums.entry(passed).or_default() += diff;
@@ -99,8 +101,8 @@ proptest! {
                     "down",
                     |number| (hash(number), hash(number)),
                     |owners| {
-                        let (sums, changed) = (BTreeMap::new(), Vec::new());
-                        (Down { owners, sums, changed, told: false }, Vec::new())
+                        let (sums, given, changed) = (BTreeMap::new(), Vec::new(), Vec::new());
+                        Down { owners, given, sums, changed, told: false }
                     },
                 );
                 tap.watch(numbers.anew());
