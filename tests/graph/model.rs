@@ -69,19 +69,19 @@ impl Whole {
         }
     }
 
-    fn from_source(&self, source: u64, along: impl Fn(f64, f64) -> f64) -> Values<f64> {
+    fn spread_from(&self, source: u64, along: impl Fn(f64, f64) -> f64) -> Values<f64> {
         let start = |it: &u64| if *it == source { 0.0 } else { f64::INFINITY };
         self.lowered(self.vertices.iter().map(|it| (*it, start(it))).collect(), along)
     }
 
     pub(crate) fn bfs(&self, source: u64) -> Values<Option<u64>> {
-        let steps = self.from_source(source, |steps, _| steps + 1.0);
+        let steps = self.spread_from(source, |steps, _| steps + 1.0);
         let shown = |it: f64| it.is_finite().then_some(it as u64);
         steps.into_iter().map(|(vertex, it)| (vertex, shown(it))).collect()
     }
 
     pub(crate) fn sssp(&self, source: u64) -> Values<Real> {
-        let lengths = self.from_source(source, |length, weight| length + weight);
+        let lengths = self.spread_from(source, |length, weight| length + weight);
         lengths.into_iter().map(|(vertex, it)| (vertex, Real(it))).collect()
     }
 

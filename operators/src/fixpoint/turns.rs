@@ -144,6 +144,6 @@ impl<D, R: Rounds<D>> Turns<D, R> {
 
 /// The least place at which something can still arrive.
 pub(super) fn open(frontiers: &[MutableAntichain<Time>]) -> Place {
-    let times = frontiers.iter().flat_map(|it| it.frontier().iter().cloned().collect::<Vec<_>>());
+    let times = frontiers.iter().flat_map(|it| it.frontier().iter().copied().collect::<Vec<_>>());
     times.map(|time| (time.outer, time.inner)).min().unwrap_or(END)
 }

@@ -37,12 +37,12 @@ pub(super) fn go_round<'scope, D: ExchangeData, R: Rounds<D>>(
                 changes.for_each(|capability, batch| {
                     let time = time_of(&capability);
                     let rights = || (capability.delayed(&time, 0), capability.delayed(&time, 1));
-                    turns.change(time.clone(), &mut batch.records, rights);
+                    turns.change(time, &mut batch.records, rights);
                 });
                 mail.for_each(|capability, batch| {
                     let time = time_of(&capability);
                     let rights = || (capability.delayed(&time, 0), capability.delayed(&time, 1));
-                    turns.deliver(time.clone(), &mut batch.records, rights);
+                    turns.deliver(time, &mut batch.records, rights);
                 });
                 let open = open(frontiers);
                 let (mut posts, mut results) = (posts.activate(), results.activate());
@@ -66,5 +66,5 @@ pub(super) fn go_round<'scope, D: ExchangeData, R: Rounds<D>>(
 
 /// When a message was sent: with one capability, so at one time.
 fn time_of(capability: &InputCapability<Time>) -> Time {
-    capability.stamp().as_singleton().expect("messages travel with one time").clone()
+    *capability.stamp().as_singleton().expect("messages travel with one time")
 }
