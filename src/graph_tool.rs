@@ -1,6 +1,6 @@
 //! `tidemill graph`: algorithms on graphs in files, as a job.
 //!
-//! Edges are read as the [lines] of one or more files, in parallel; the answer is written as a line
+//! Edges are read as the lines of one or more files, in parallel; the answer is written as a line
 //! `vertex value` for each vertex, in the format of [LDBC Graphalytics](https://ldbcouncil.org/benchmarks/graphalytics/)
 //! or as CSV. With `--changes` the edges of a second file come and go, those of a time as one epoch, and a
 //! line `time vertex old new` says what changed; `-` stands for a vertex that is not there.
