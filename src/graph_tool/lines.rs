@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_says_why() {
-        let found = |ids, line| read(Shape::Edges, ids, Weights::Required, line).map_err(|it| it);
+        let found = |ids, line| read(Shape::Edges, ids, Weights::Required, line);
         let unsigned = |line| found(Ids::Unsigned, line);
         assert_eq!(unsigned("1"), Err("the second vertex is missing".into()));
         assert_eq!(unsigned("1 2"), Err("the weight is missing".into()));
