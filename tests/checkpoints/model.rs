@@ -106,11 +106,11 @@ impl Program {
 
     /// What was saved last, as it is to be read.
     pub(crate) fn expected(&self, operator: &str, owned: &Range<Group>) -> Vec<Part> {
-        let sections = self.sections.iter().filter(|((name, ..), _)| *name == operator);
-        let mut expected = Vec::new();
-        for (_, (parts, _)) in sections {
-            let not_of_groups = parts.iter().filter(|it| !matches!(it.owner, Owner::Group(_)));
-            expected.extend(not_of_groups.cloned());
+        let sections = || self.sections.iter().filter(|((name, ..), _)| *name == operator);
+        let parts = || sections().map(|(_, (parts, _))| parts);
+        let not_of_groups = |it: &&Part| !matches!(it.owner, Owner::Group(_));
+        let mut expected: Vec<Part> = parts().flatten().filter(not_of_groups).cloned().collect();
+        for parts in parts() {
             for group in owned.clone() {
                 let of_group = parts.iter().filter(|it| it.owner == Owner::Group(group));
                 expected.extend(of_group.cloned());
