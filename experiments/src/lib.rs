@@ -7,6 +7,5 @@
 pub mod answer;
 pub mod events;
 pub mod feed;
-pub mod graphs;
 pub mod plain;
 pub mod settings;
