@@ -3,16 +3,16 @@
     python restore.py BIN [--rounds 3] [--megabytes 100 1000] [--csv FILE]
 
 BIN is the folder of the built programs. Prints the median rate of a worker and the median time until
-the job went on.
+the job went on; each run, as it ends, on standard error.
 """
 
 import argparse
 import csv
 import pathlib
 import re
-import shutil
 import statistics
 import subprocess
+import sys
 import tempfile
 
 SAID = re.compile(r"(\d+) MB restored at (\d+) MB/s per worker; the job went on after ([\d.]+) s")
@@ -27,7 +27,6 @@ def run(program, megabytes, workers, on_disk):
         if on_disk:
             command += ["--state-dir", place / "state", "--state-mb", "256"]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
-        shutil.rmtree(place / "saved", ignore_errors=True)
     saved, rate, seconds = SAID.search(done.stdout).groups()
     return int(saved), float(rate), float(seconds)
 
@@ -50,6 +49,7 @@ def main():
     for _ in range(arguments.rounds):
         for case in cases:
             seen[case].append(run(arguments.bin / "restore", *case))
+            print(*case, *seen[case][-1], file=sys.stderr, flush=True)
     rows = []
     print("| MB of values | saved as MB | workers | state | MB/s per worker | until the job went on |\n|---|---|---|---|---|---|")
     for (megabytes, workers, on_disk), runs in seen.items():
