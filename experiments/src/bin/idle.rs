@@ -2,7 +2,7 @@
 //! stays silent, with windows behind it; prints the share of one core that the process used.
 
 use std::io::Write;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
@@ -33,7 +33,7 @@ fn main() -> ExitCode {
     let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = silent.local_addr().expect("it is bound").to_string();
     thread::spawn(move || {
-        let (mut peer, _): (TcpStream, _) = silent.accept().expect("the job connects");
+        let (mut peer, _) = silent.accept().expect("the job connects");
         peer.write_all(b"1\n").expect("the job reads");
         thread::sleep(Duration::from_secs(2));
         let before = processor_time();
