@@ -62,6 +62,8 @@ pub mod cluster;
 pub mod config;
 pub mod connect;
 pub mod error;
+pub mod graph;
+pub mod graph_tool;
 mod job;
 #[cfg(unix)]
 pub mod launch;
@@ -74,6 +76,6 @@ mod spill;
 pub use error::{Error, ErrorKind, Result};
 pub use job::{AsyncOptions, Cause, Failed, Job, MapAsync, Read, Write};
 pub use tidemill_operators::{
-    aggregate, batch, collection, count, drive, event, event_time, events, flow, join, key, keyed,
-    mark, partitions, plan, process, rule, state, stream, time, window,
+    aggregate, batch, collection, count, drive, event, event_time, events, fixpoint, flow, join,
+    key, keyed, mark, partitions, plan, process, rule, state, stream, time, window,
 };

@@ -7,5 +7,6 @@
 pub mod answer;
 pub mod events;
 pub mod feed;
+pub mod graphs;
 pub mod plain;
 pub mod settings;

@@ -59,6 +59,7 @@ pub mod drive;
 pub mod event;
 pub mod event_time;
 pub mod events;
+pub mod fixpoint;
 pub mod flow;
 pub mod join;
 pub mod key;

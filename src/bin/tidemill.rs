@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use tidemill::Result;
 use tidemill::checkpoint::Store;
+use tidemill::graph_tool::GraphTool;
 #[cfg(unix)]
 use tidemill::launch::Launch;
 
@@ -22,6 +23,8 @@ enum Command {
     /// Start the processes of a job, watch them, and start them again when one fails
     #[cfg(unix)]
     Launch(Launch),
+    /// Compute something of a graph, and how it changes as edges come and go
+    Graph(Box<GraphTool>),
     /// List the checkpoints of a job, newest first, and whether each is whole
     Checkpoints(Kept),
     /// Have a running job make a savepoint: a full copy of its state that nothing removes
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         #[cfg(unix)]
         Command::Launch(launch) => launch.run(),
+        Command::Graph(tool) => tool.run().map(|()| 0),
         Command::Checkpoints(kept) => list(&kept),
         Command::Savepoint(wanted) => save(&wanted),
     };

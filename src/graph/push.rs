@@ -1,0 +1,303 @@
+//! Ranks that are pushed: what a vertex has not passed on yet is its *residual*.
+//!
+//! PageRank with damping *d* is the solution of *x = s + d Pᵀ x*, divided by its sum, where *s* is one for
+//! each vertex (or for the source alone, if it is personal) and *P* leads from a vertex along its edges in
+//! equal shares: what vertices without edges would spread over all *s* only changes the sum. Kept are an
+//! estimate *x̂* and the residual *r = s + d Pᵀ x̂ - x̂*. To push a vertex is to add its residual to its
+//! estimate, and shares of it to the residuals of those it leads to. An edge that comes or goes changes the
+//! shares of one vertex, and with them the residuals of its neighbours: pushing goes on from there.
+//!
+//! # How far it is off
+//!
+//! Vertices are pushed until |*r*| ≤ *ε* everywhere. As *x - x̂ = (I - d Pᵀ)⁻¹ r*, and the same matrix makes
+//! the PageRank *x* of *s = 1*, each estimate is off by *ε x* at most: a relative error of *ε*.
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+
+use super::edge::{Edge, Real};
+use super::part::{Direction, Part};
+use super::update::Update;
+use crate::collection::Diff;
+use crate::fixpoint::{Owners, Post, Round, Rounds};
+use crate::time::Epoch;
+
+/// Where what is spread comes from.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Start {
+    /// One from each vertex.
+    Everywhere,
+    /// One from a vertex.
+    At(u64),
+}
+
+/// What parts tell each other.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) enum Share {
+    /// What is added to the residual of a vertex.
+    Of(u64, f64),
+    /// By how much the sum of a part's estimates changed.
+    Sum(f64),
+}
+
+/// Estimates and residuals of a part's vertices, and what is owed to others.
+pub(super) struct Pushing {
+    part: Part<()>,
+    direction: Direction,
+    start: Start,
+    damping: f64,
+    /// The greatest residual that is left, and the greatest relative change that is not told.
+    small: f64,
+    estimate: Vec<f64>,
+    /// For vertices of other parts, what is owed to them.
+    residual: Vec<f64>,
+    waits: Vec<bool>,
+    queue: VecDeque<u32>,
+    owed: Vec<u32>,
+    /// The value that was told last, if the vertex is there.
+    told: Vec<Option<f64>>,
+    noted: Vec<bool>,
+    touched: Vec<u32>,
+    /// The sum of all estimates, the change of ours in this epoch, and the sum when all were told.
+    sum: f64,
+    change: f64,
+    sum_told: f64,
+}
+
+const PUSH: u32 = 0;
+const SUM: u32 = 1;
+
+impl Pushing {
+    /// What of the least residual counts as left by rounding.
+    const ROUNDED: f64 = 1e-6;
+
+    pub(super) fn new(
+        start: Start,
+        damping: f64,
+        tolerance: f64,
+        owners: Owners,
+        direction: Direction,
+    ) -> Self {
+        Self {
+            part: Part::new(owners, direction),
+            direction,
+            start,
+            damping,
+            // What is left, what is not told and the sums of both together stay below the tolerance.
+            small: tolerance / 5.0,
+            estimate: Vec::new(),
+            residual: Vec::new(),
+            waits: Vec::new(),
+            queue: VecDeque::new(),
+            owed: Vec::new(),
+            told: Vec::new(),
+            noted: Vec::new(),
+            touched: Vec::new(),
+            sum: 0.0,
+            change: 0.0,
+            sum_told: 0.0,
+        }
+    }
+
+    fn grow(&mut self) {
+        let slots = self.part.vertices.len();
+        if self.estimate.len() < slots {
+            self.estimate.resize(slots, 0.0);
+            self.residual.resize(slots, 0.0);
+            self.waits.resize(slots, false);
+            self.told.resize(slots, None);
+            self.noted.resize(slots, false);
+        }
+    }
+
+    fn note(&mut self, slot: u32) {
+        if !std::mem::replace(&mut self.noted[slot as usize], true) {
+            self.touched.push(slot);
+        }
+    }
+
+    /// Adds to the residual of a vertex of this or another part.
+    #[inline]
+    fn add(&mut self, slot: u32, amount: f64) {
+        let at = slot as usize;
+        self.residual[at] += amount;
+        if self.waits[at] {
+            return;
+        }
+        if !self.part.vertices.mine(slot) {
+            self.waits[at] = true;
+            self.owed.push(slot);
+        } else if self.residual[at].abs() > self.small {
+            self.waits[at] = true;
+            self.queue.push_back(slot);
+        }
+    }
+
+    /// Adds shares of an amount to the residuals of those that a vertex leads to.
+    fn share(&mut self, slot: u32, amount: f64) {
+        let count = self.part.outgoing(slot).len();
+        if amount != 0.0 && count > 0 {
+            let share = self.damping * amount / count as f64;
+            for at in 0..count {
+                let (to, ()) = self.part.outgoing(slot)[at];
+                self.add(to, share);
+            }
+        }
+    }
+
+    /// The vertices of this part whose shares these edges change.
+    fn sources(&self, changes: &[(Edge, Diff)]) -> Vec<u32> {
+        let both = self.direction == Direction::Undirected;
+        let ends = changes.iter().flat_map(|(it, _)| [it.from, if both { it.to } else { it.from }]);
+        let vertices = &self.part.vertices;
+        let ours = ends.filter_map(|it| vertices.find(it)).filter(|it| vertices.mine(*it));
+        let mut sources: Vec<u32> = ours.collect();
+        sources.sort_unstable();
+        sources.dedup();
+        sources
+    }
+
+    /// Lets a vertex begin that is there and was not, or end.
+    fn begin_or_end(&mut self, slot: u32) {
+        self.note(slot);
+        let there = self.part.present(slot);
+        let at = slot as usize;
+        if there && self.told[at].is_none() {
+            self.told[at] = Some(f64::NAN);
+            let starts = match self.start {
+                Start::Everywhere => true,
+                Start::At(source) => source == self.part.vertices.id(slot),
+            };
+            if starts {
+                self.add(slot, 1.0);
+            }
+        } else if !there {
+            // Nothing leads from it or to it any more.
+            self.change -= self.estimate[at];
+            (self.estimate[at], self.residual[at]) = (0.0, 0.0);
+        }
+    }
+
+    /// Pushes what waits, once.
+    fn push(&mut self, post: &mut Post<Share>) {
+        for _ in 0..self.queue.len() {
+            let Some(slot) = self.queue.pop_front() else { break };
+            self.waits[slot as usize] = false;
+            let amount = std::mem::take(&mut self.residual[slot as usize]);
+            if amount.abs() <= self.small {
+                self.residual[slot as usize] = amount;
+                continue;
+            }
+            self.note(slot);
+            self.estimate[slot as usize] += amount;
+            self.change += amount;
+            self.share(slot, amount);
+        }
+        for slot in std::mem::take(&mut self.owed) {
+            self.waits[slot as usize] = false;
+            let amount = std::mem::take(&mut self.residual[slot as usize]);
+            let vertices = &self.part.vertices;
+            if amount != 0.0 {
+                post.to(vertices.owner(slot), Share::Of(vertices.id(slot), amount));
+            }
+        }
+    }
+
+    fn tell(&mut self, epoch: Epoch, slot: u32, before: Option<f64>, out: &mut Vec<Update<Real>>) {
+        let at = slot as usize;
+        let there = self.part.present(slot);
+        // Without a source only what rounding left is there, in values and in their sum; with one, the
+        // sum is at least 1.
+        let nothing = self.sum < 0.5 || self.estimate[at] < self.small * Self::ROUNDED;
+        let now = there.then(|| if nothing { 0.0 } else { self.estimate[at] / self.sum });
+        let near = match (before, now) {
+            (Some(before), Some(now)) => (now - before).abs() <= self.small * before.abs(),
+            (before, now) => before.is_none() && now.is_none(),
+        };
+        if near {
+            self.told[at] = before;
+        } else {
+            self.told[at] = now;
+            let vertex = self.part.vertices.id(slot);
+            out.push(Update { epoch, vertex, old: before.map(Real), new: now.map(Real) });
+        }
+    }
+}
+
+impl Rounds<Edge> for Pushing {
+    type Message = Share;
+    type Output = Update<Real>;
+
+    fn accept(&mut self, changes: Vec<(Edge, Diff)>) {
+        let mut touched = Vec::new();
+        if self.part.is_empty() && changes.iter().all(|(_, diff)| *diff > 0) {
+            self.part.load(&changes);
+            let vertices = &self.part.vertices;
+            touched.extend((0..vertices.len() as u32).filter(|it| vertices.mine(*it)));
+            self.grow();
+        } else {
+            let sources = self.sources(&changes);
+            sources.iter().for_each(|it| self.share(*it, -self.estimate[*it as usize]));
+            let mut ways = Vec::new();
+            for (edge, diff) in &changes {
+                self.part.change(edge, *diff, &mut touched, &mut ways);
+            }
+            self.grow();
+            sources.iter().for_each(|it| self.share(*it, self.estimate[*it as usize]));
+        }
+        touched.into_iter().for_each(|it| self.begin_or_end(it));
+    }
+
+    fn round(&mut self, round: Round, mail: Vec<Share>, post: &mut Post<Share>) -> Option<Round> {
+        for share in mail {
+            match share {
+                Share::Of(id, amount) => {
+                    // A vertex that went was sent what was taken back, too: it is nothing in sum.
+                    if let Some(slot) = self.part.vertices.find(id)
+                        && self.part.present(slot)
+                    {
+                        self.add(slot, amount);
+                    }
+                }
+                Share::Sum(change) => self.sum += change,
+            }
+        }
+        if round.phase == PUSH {
+            self.push(post);
+            let more = !self.queue.is_empty();
+            return Some(if more { round.next() } else { Round::of_phase(SUM) });
+        }
+        if round.step == 0 {
+            let change = std::mem::take(&mut self.change);
+            let peers = self.part.vertices.owners().peers();
+            (0..peers).for_each(|it| post.to(it, Share::Sum(change)));
+        }
+        None
+    }
+
+    fn finish(&mut self, epoch: Epoch, out: &mut Vec<Update<Real>>) {
+        let shifted = (self.sum - self.sum_told).abs() > self.small * self.sum_told;
+        let touched = std::mem::take(&mut self.touched);
+        for slot in &touched {
+            let before = self.told[*slot as usize].filter(|it| !it.is_nan());
+            self.tell(epoch, *slot, before, out);
+        }
+        if shifted {
+            self.sum_told = self.sum;
+            for slot in 0..self.told.len() as u32 {
+                if let Some(before) = self.told[slot as usize]
+                    && !self.noted[slot as usize]
+                {
+                    self.tell(epoch, slot, Some(before), out);
+                }
+            }
+        }
+        touched.iter().for_each(|it| self.noted[*it as usize] = false);
+        let (estimate, residual, told) = (&mut self.estimate, &mut self.residual, &mut self.told);
+        self.part.clear(|slot| {
+            let at = slot as usize;
+            (estimate[at], residual[at], told[at]) = (0.0, 0.0, None);
+        });
+    }
+}

@@ -1,0 +1,287 @@
+//! `tidemill graph`: algorithms on graphs in files, as a job.
+//!
+//! Edges are read as the lines of one or more files, in parallel; the answer is written as a line
+//! `vertex value` for each vertex, in the format of [LDBC Graphalytics](https://ldbcouncil.org/benchmarks/graphalytics/)
+//! or as CSV. With `--changes` the edges of a second file come and go, those of a time as one epoch, and a
+//! line `time vertex old new` says what changed; `-` stands for a vertex that is not there.
+//!
+//! # What counts as a graph
+//!
+//! As in [`graph`](crate::graph): an edge from a vertex to itself means nothing else than that it is
+//! there; an edge that is there several times counts once (by the least weight where weights count), and
+//! goes when it was deleted as often. A vertex that an edge names is there, whether the file of vertices
+//! names it or not. A negative weight and a line that cannot be read end the job with file and line.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use crate::config::Settings;
+use crate::connect::{Files, Sink, to_files};
+use crate::error::{Error, ErrorKind, Result};
+use crate::flow::Flow;
+use crate::graph::{DAMPING, Direction, Graph, Real, TOLERANCE, Values};
+use crate::job::{Job, Read, Write};
+use crate::stream::Stream;
+
+mod lines;
+mod report;
+mod timeline;
+
+use lines::{Ids, Lines, Shape, Weights};
+use report::{LinesOut, OnFirst, in_order};
+
+/// Graphalytics' infinite number of steps.
+const FAR: u64 = i64::MAX as u64;
+
+/// What `tidemill graph` is told.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = EXAMPLES)]
+pub struct GraphTool {
+    /// What to compute
+    algorithm: Algorithm,
+
+    /// Lines `src dst [weight]`, separated by spaces, commas or tabs; `#` begins a comment
+    #[arg(long, value_name = "FILE", required = true)]
+    edges: Vec<PathBuf>,
+
+    /// A vertex on each line, for those without edges
+    #[arg(long, value_name = "FILE")]
+    vertices: Option<PathBuf>,
+
+    /// Edges lead from the first vertex to the second [default]
+    #[arg(long, conflicts_with = "undirected")]
+    directed: bool,
+
+    /// Edges lead both ways
+    #[arg(long)]
+    undirected: bool,
+
+    /// Read a weight with each edge
+    #[arg(long)]
+    weighted: bool,
+
+    /// Where to begin: for bfs, sssp and ppr
+    #[arg(long, value_name = "VERTEX", allow_hyphen_values = true)]
+    source: Option<String>,
+
+    /// How often to go over the whole graph: for cdlp [default: 10], and for pagerank instead of a
+    /// tolerance
+    #[arg(long, value_name = "N", conflicts_with = "tolerance")]
+    iterations: Option<u32>,
+
+    /// The greatest relative error of a value: for pagerank and ppr [default: 0.000001]
+    #[arg(long, value_name = "X")]
+    tolerance: Option<f64>,
+
+    /// With which probability a random walk goes on: for pagerank and ppr [default: 0.85]
+    #[arg(long, value_name = "X")]
+    damping: Option<f64>,
+
+    /// How ids of vertices are written
+    #[arg(long, value_name = "KIND", default_value = "unsigned")]
+    ids: Ids,
+
+    /// Where to write a line `vertex value` for each vertex
+    #[arg(long, value_name = "FILE")]
+    output: PathBuf,
+
+    /// Lines `time +|- src dst [weight]`: edges that come and go afterwards
+    #[arg(long, value_name = "FILE")]
+    changes: Option<PathBuf>,
+
+    /// Where to write a line `time vertex old new` for what changes [default: OUTPUT.changes]
+    #[arg(long, value_name = "FILE", requires = "changes")]
+    changed: Option<PathBuf>,
+
+    /// How lines are written
+    #[arg(long, value_name = "FORMAT", default_value = "graphalytics")]
+    format: Format,
+
+    #[command(flatten)]
+    settings: Settings,
+}
+
+const EXAMPLES: &str = "Examples:
+  tidemill graph bfs --edges follows.csv.gz --source 12 --output steps -w 2
+  tidemill graph wcc --edges links.e --vertices links.v --output components --changes edits";
+
+/// An algorithm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Algorithm {
+    /// Steps from the source
+    Bfs,
+    /// Length of the shortest way from the source
+    Sssp,
+    /// Weakly connected component: its least vertex
+    Wcc,
+    /// Share of a vertex in the visits of a random walk
+    Pagerank,
+    /// The same for a walk that always begins again at the source
+    Ppr,
+    /// Strongly connected component: its least vertex
+    Scc,
+    /// Local clustering coefficient
+    Lcc,
+    /// Number of triangles with this corner
+    Triangles,
+    /// Core number
+    Kcore,
+    /// Community by label propagation
+    Cdlp,
+}
+
+/// How lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Fields separated by spaces
+    Graphalytics,
+    /// A header, and fields separated by commas
+    Csv,
+}
+
+/// A line of the answer or of what changed: epoch, vertex, before and after.
+type Line = (u64, u64, Option<String>, Option<String>);
+
+impl GraphTool {
+    /// Runs the job.
+    ///
+    /// # Errors
+    ///
+    /// If a setting is missing or does not go with the algorithm, a file cannot be read or written, or a
+    /// line cannot be understood: with the file and the line.
+    pub fn run(self) -> Result<()> {
+        self.check()?;
+        // All edges are one epoch, however many there are.
+        let settings = self.settings.clone().in_flight(u64::MAX, u64::MAX >> 20);
+        Job::new("graph", settings).run(move |flow| self.build(flow)).map(|_| ())
+    }
+
+    fn check(&self) -> Result<()> {
+        use Algorithm::{Bfs, Cdlp, Pagerank, Ppr, Sssp};
+        let name = self.name();
+        let refuse = |message: String| Err(Error::new(ErrorKind::Setting, message));
+        let given = [
+            ("--source", self.source.is_some(), [Bfs, Sssp, Ppr].as_slice()),
+            ("--iterations", self.iterations.is_some(), &[Pagerank, Cdlp]),
+            ("--tolerance", self.tolerance.is_some(), &[Pagerank, Ppr]),
+            ("--damping", self.damping.is_some(), &[Pagerank, Ppr]),
+        ];
+        let senseless = |(_, given, of): &&(_, bool, &[_])| *given && !of.contains(&self.algorithm);
+        if let Some((flag, ..)) = given.iter().find(senseless) {
+            return refuse(format!("{flag} has no meaning for {name}: leave it out"));
+        }
+        if [Bfs, Sssp, Ppr].contains(&self.algorithm) {
+            self.source()?;
+        }
+        if self.algorithm == Sssp && !self.weighted {
+            return refuse(format!("{name} needs --weighted edges: give it, or use bfs"));
+        }
+        if self.damping.is_some_and(|it| !(0.0..1.0).contains(&it)) {
+            return refuse("--damping is from 0 to less than 1".to_owned());
+        }
+        if self.tolerance.is_some_and(|it| it.is_nan() || it <= 0.0) {
+            return refuse("--tolerance is greater than 0".to_owned());
+        }
+        if self.settings.checkpoints.place.is_some() {
+            return refuse("--checkpoint has no meaning here: the files are read again".to_owned());
+        }
+        Ok(())
+    }
+
+    fn name(&self) -> String {
+        let value = self.algorithm.to_possible_value();
+        value.map_or_else(String::new, |it| it.get_name().to_owned())
+    }
+
+    fn source(&self) -> Result<u64> {
+        let missing = || format!("{} begins at a vertex: name it with --source", self.name());
+        let text = self.source.as_deref().ok_or_else(missing);
+        let number =
+            text.and_then(|it| self.ids.number(it).map_err(|it| format!("--source: {it}")));
+        number.map_err(|it| Error::new(ErrorKind::Setting, it))
+    }
+
+    fn build(&self, flow: &Flow<'_>) -> Result<()> {
+        let weights = if self.weighted { Weights::Required } else { Weights::Skipped };
+        let read = |path: &PathBuf, shape| {
+            flow.read(Files::new(path, Lines { shape, ids: self.ids, weights }))
+        };
+        let mut all = flow
+            .read(Files::new(&self.edges, Lines { shape: Shape::Edges, ids: self.ids, weights }))?;
+        if let Some(path) = &self.vertices {
+            all = all.union(read(path, Shape::Vertices)?);
+        }
+        if let Some(path) = &self.changes {
+            all = all.union(read(path, Shape::Changes)?);
+        }
+        let direction = if self.undirected { Direction::Undirected } else { Direction::Directed };
+        let graph = Graph::new(timeline::at_their_epochs(all), direction);
+        self.write(self.compute(&graph)?)
+    }
+
+    fn compute<'scope>(&self, graph: &Graph<'scope>) -> Result<Stream<'scope, Line>> {
+        let damping = self.damping.unwrap_or(DAMPING);
+        let tolerance = self.tolerance.unwrap_or(TOLERANCE);
+        let ids = self.ids;
+        let id = move |it| ids.text(it);
+        Ok(match self.algorithm {
+            Algorithm::Bfs => {
+                lines_of(graph.bfs(self.source()?), |it| it.unwrap_or(FAR).to_string())
+            }
+            Algorithm::Sssp => lines_of(graph.sssp(self.source()?), real),
+            Algorithm::Wcc => lines_of(graph.wcc(), id),
+            Algorithm::Scc => lines_of(graph.scc(), id),
+            Algorithm::Cdlp => lines_of(graph.cdlp(self.iterations.unwrap_or(10)), id),
+            Algorithm::Lcc => lines_of(graph.lcc(), real),
+            Algorithm::Triangles => lines_of(graph.triangles(), |it| it.to_string()),
+            Algorithm::Kcore => lines_of(graph.kcore(), |it| it.to_string()),
+            Algorithm::Pagerank => match self.iterations {
+                Some(iterations) => lines_of(graph.pagerank_iterations(damping, iterations), real),
+                None => lines_of(graph.pagerank(damping, tolerance), real),
+            },
+            Algorithm::Ppr => lines_of(graph.ppr(self.source()?, damping, tolerance), real),
+        })
+    }
+
+    fn write(&self, lines: Stream<'_, Line>) -> Result<()> {
+        let (ids, csv) = (self.ids, self.format == Format::Csv);
+        let separator = if csv { "," } else { " " };
+        let lines = in_order(lines);
+        let answer = lines.clone().filter(|it| it.0 == 0).flat_map(move |(_, vertex, _, new)| {
+            new.map(|new| format!("{}{separator}{new}", ids.text(vertex)))
+        });
+        let header = csv.then_some("vertex,value");
+        answer.write(OnFirst(to_lines(self.output.clone(), header)))?;
+        if self.changes.is_none() {
+            return Ok(());
+        }
+        let changed = lines.filter(|it| it.0 > 0).map(move |(epoch, vertex, old, new)| {
+            let none = || "-".to_owned();
+            let (old, new) = (old.unwrap_or_else(none), new.unwrap_or_else(none));
+            [(epoch - 1).to_string(), ids.text(vertex), old, new].join(separator)
+        });
+        let path = self.changed.clone().unwrap_or_else(|| {
+            let mut name = self.output.clone().into_os_string();
+            name.push(".changes");
+            name.into()
+        });
+        let header = csv.then_some("time,vertex,old,new");
+        changed.write(OnFirst(to_lines(path, header)))
+    }
+}
+
+fn to_lines(path: PathBuf, header: Option<&'static str>) -> impl Sink<Record = String> {
+    to_files(path, LinesOut { header }).single_file().overwrite()
+}
+
+fn lines_of<'scope, V: Clone + 'static>(
+    values: Values<'scope, V>,
+    text: impl Fn(V) -> String + 'static,
+) -> Stream<'scope, Line> {
+    values.updates().map(move |it| (it.epoch, it.vertex, it.old.map(&text), it.new.map(&text)))
+}
+
+fn real(value: Real) -> String {
+    if value.0.is_infinite() { "Infinity".to_owned() } else { value.to_string() }
+}

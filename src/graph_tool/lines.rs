@@ -1,0 +1,230 @@
+//! The lines that `tidemill graph` reads: edges, vertices and changes of edges.
+//!
+//! Fields are separated by spaces, tabs or commas. Lines that are blank or begin with `#` are skipped,
+//! and so is a first line that names its fields: one that begins with `src`, `source`, `from`, `vertex`
+//! or `time`.
+
+use crate::collection::Diff;
+use crate::connect::{Decode, Decoded, InputFormat, Stopped};
+use crate::error::Result;
+use crate::graph::{Edge, Real};
+use crate::time::Epoch;
+
+/// An edge that comes or goes.
+pub(super) type Change = (Edge, Epoch, Diff);
+
+/// What stands on the lines of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// `src dst [weight]`
+    Edges,
+    /// `vertex`
+    Vertices,
+    /// `time +|- src dst [weight]`
+    Changes,
+}
+
+/// How ids are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Ids {
+    /// From 0 to 18446744073709551615
+    Unsigned,
+    /// From -9223372036854775808 to 9223372036854775807
+    Signed,
+}
+
+impl Ids {
+    /// The number of a vertex: in the order of ids.
+    pub(super) fn number(self, id: &str) -> Result<u64, String> {
+        let range = match self {
+            Self::Unsigned => match id.parse() {
+                Ok(number) => return Ok(number),
+                Err(_) if id.parse::<i64>().is_ok() => "negative: see --ids signed",
+                Err(_) => "no integer of 64 bits",
+            },
+            Self::Signed => match id.parse::<i64>() {
+                Ok(number) => return Ok((number as u64) ^ (1 << 63)),
+                Err(_) => "no signed integer of 64 bits",
+            },
+        };
+        Err(format!("the vertex {id:?} is {range}"))
+    }
+
+    /// How the id of a vertex is written.
+    pub(super) fn text(self, number: u64) -> String {
+        match self {
+            Self::Unsigned => number.to_string(),
+            Self::Signed => ((number ^ (1 << 63)) as i64).to_string(),
+        }
+    }
+}
+
+/// How weights are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Weights {
+    /// Not at all: what stands behind the two vertices is skipped.
+    Skipped,
+    /// Each edge has one, which is not negative.
+    Required,
+}
+
+/// The format of a file of edges, vertices or changes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lines {
+    pub(super) shape: Shape,
+    pub(super) ids: Ids,
+    pub(super) weights: Weights,
+}
+
+impl InputFormat for Lines {
+    type Record = Change;
+    type Decode = LinesOf;
+    const NAME: &'static str = "graph";
+
+    fn needs_first_line(&self) -> bool {
+        true
+    }
+
+    fn decoder(&self, _file: &str, first_line: Option<&[u8]>) -> Result<LinesOf> {
+        let first = first_line.and_then(|it| std::str::from_utf8(it).ok()).unwrap_or_default();
+        let first = fields(first).next().unwrap_or_default().to_ascii_lowercase();
+        let header = ["src", "source", "from", "vertex", "time"].contains(&first.as_str());
+        Ok(LinesOf { lines: *self, header })
+    }
+}
+
+/// Reads one file.
+pub(super) struct LinesOf {
+    lines: Lines,
+    header: bool,
+}
+
+impl Decode for LinesOf {
+    type Record = Change;
+
+    fn first_line_is_header(&self) -> bool {
+        self.header
+    }
+
+    fn decode(&mut self, run: &[u8], _: bool, most: usize, records: &mut Vec<Change>) -> Decoded {
+        let mut consumed = 0;
+        for line in run.split_inclusive(|it| *it == b'\n').take(most) {
+            match std::str::from_utf8(line).map_err(|_| "it is not UTF-8".to_owned()) {
+                Ok(text) => match self.lines.read(text.trim()) {
+                    Ok(change) => records.extend(change),
+                    Err(reason) => return malformed(consumed, line, reason),
+                },
+                Err(reason) => return malformed(consumed, line, reason),
+            }
+            consumed += line.len();
+        }
+        Decoded { consumed, why: Stopped::Done }
+    }
+}
+
+fn malformed(consumed: usize, line: &[u8], reason: String) -> Decoded {
+    Decoded { consumed, why: Stopped::Malformed { length: line.len(), reason } }
+}
+
+fn fields(line: &str) -> impl Iterator<Item = &str> {
+    line.split([' ', '\t', ',', '\r', '\n']).filter(|it| !it.is_empty())
+}
+
+impl Lines {
+    /// What a line says, if anything.
+    pub(super) fn read(&self, line: &str) -> Result<Option<Change>, String> {
+        let mut fields = fields(line).peekable();
+        if fields.peek().is_none_or(|it| it.starts_with('#')) {
+            return Ok(None);
+        }
+        let mut next = |what: &str| fields.next().ok_or_else(|| format!("the {what} is missing"));
+        let (mut epoch, mut diff) = (0, 1);
+        if self.shape == Shape::Changes {
+            let time = next("time")?;
+            epoch = time.parse::<u64>().ok().and_then(|it| it.checked_add(1)).ok_or_else(|| {
+                format!("the time {time:?} is no integer from 0 to {}", u64::MAX - 1)
+            })?;
+            diff = match next("sign")? {
+                "+" => 1,
+                "-" => -1,
+                sign => return Err(format!("{sign:?} is neither + nor -")),
+            };
+        }
+        if self.shape == Shape::Vertices {
+            return Ok(Some((Edge::vertex(self.ids.number(next("vertex")?)?), 0, 1)));
+        }
+        let from = self.ids.number(next("first vertex")?)?;
+        let to = self.ids.number(next("second vertex")?)?;
+        let weight = match self.weights {
+            Weights::Skipped => 1.0,
+            Weights::Required => weight(next("weight")?)?,
+        };
+        Ok(Some((Edge { from, to, weight: Real(weight) }, epoch, diff)))
+    }
+}
+
+fn weight(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(weight) if weight >= 0.0 => Ok(weight + 0.0),
+        Ok(_) => Err(format!("the weight {text} is negative or not a number")),
+        Err(_) => Err(format!("the weight {text:?} is not a number")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(
+        shape: Shape,
+        ids: Ids,
+        weights: Weights,
+        line: &str,
+    ) -> Result<Option<Change>, String> {
+        Lines { shape, ids, weights }.read(line)
+    }
+
+    #[test]
+    fn edges_are_read_whatever_separates_them() {
+        for line in ["3 4 0.5", "3,4,0.5", "3\t4\t0.5", " 3 ,  4, 0.5 more"] {
+            let edge = Edge::weighted(3, 4, 0.5);
+            let found = read(Shape::Edges, Ids::Unsigned, Weights::Required, line);
+            assert_eq!(found, Ok(Some((edge, 0, 1))), "{line}");
+        }
+        for line in ["", "# 3 4", "#3 4"] {
+            assert_eq!(read(Shape::Edges, Ids::Unsigned, Weights::Skipped, line), Ok(None));
+        }
+    }
+
+    #[test]
+    fn changes_have_a_time_and_a_sign() {
+        let found = |line| read(Shape::Changes, Ids::Unsigned, Weights::Skipped, line);
+        assert_eq!(found("0 + 1 2"), Ok(Some((Edge::new(1, 2), 1, 1))));
+        assert_eq!(found("7,-,1,2"), Ok(Some((Edge::new(1, 2), 8, -1))));
+        assert_eq!(found("7 * 1 2"), Err("\"*\" is neither + nor -".into()));
+        assert!(found("-7 + 1 2").is_err() && found("18446744073709551615 + 1 2").is_err());
+    }
+
+    #[test]
+    fn what_cannot_be_read_says_why() {
+        let found = |ids, line| read(Shape::Edges, ids, Weights::Required, line);
+        let unsigned = |line| found(Ids::Unsigned, line);
+        assert_eq!(unsigned("1"), Err("the second vertex is missing".into()));
+        assert_eq!(unsigned("1 2"), Err("the weight is missing".into()));
+        assert_eq!(unsigned("1 2 -1"), Err("the weight -1 is negative or not a number".into()));
+        assert_eq!(unsigned("1 2 x"), Err("the weight \"x\" is not a number".into()));
+        assert_eq!(unsigned("a 2 1"), Err("the vertex \"a\" is no integer of 64 bits".into()));
+        let negative = "the vertex \"-1\" is negative: see --ids signed";
+        assert_eq!(unsigned("-1 2 1"), Err(negative.into()));
+        assert!(found(Ids::Signed, "-1 2 1").is_ok());
+    }
+
+    #[test]
+    fn ids_keep_their_order_and_come_back() {
+        let ids = ["-9223372036854775808", "-1", "0", "7", "9223372036854775807"];
+        let numbers: Vec<u64> = ids.iter().flat_map(|it| Ids::Signed.number(it)).collect();
+        assert!(numbers.len() == 5 && numbers.is_sorted());
+        assert!(numbers.iter().zip(ids).all(|(number, id)| Ids::Signed.text(*number) == id));
+        assert_eq!(Ids::Unsigned.number("18446744073709551615"), Ok(u64::MAX));
+    }
+}

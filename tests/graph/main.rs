@@ -1,0 +1,13 @@
+//! Graph algorithms against models that compute each epoch's answer from the whole graph, against the
+//! answers of other tools, and at the ends of what a graph can be.
+
+#[path = "../child/mod.rs"]
+mod child;
+#[path = "../../operators/tests/support/mod.rs"]
+mod support;
+
+mod histories;
+mod model;
+mod real;
+mod shapes;
+mod tool;

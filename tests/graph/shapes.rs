@@ -1,0 +1,102 @@
+//! Graphs at the ends of what a graph can be.
+
+use tidemill::graph::{Direction, Edge};
+
+use super::histories::{Change, check};
+use super::model::Whole;
+use super::support::Run;
+
+const WORKERS: [usize; 3] = [1, 2, 4];
+
+/// Runs histories of one partition on several workers.
+fn each(epochs: Vec<Vec<Change>>, look: impl Fn(&Run<Change>)) {
+    for workers in WORKERS {
+        let epochs = epochs.iter().map(|epoch| vec![epoch.clone()]).collect();
+        look(&Run::new(epochs).workers(workers));
+    }
+}
+
+fn edge(from: u64, to: u64) -> Change {
+    (Edge::new(from, to), 1)
+}
+
+fn gone((edge, diff): Change) -> Change {
+    (edge, -diff)
+}
+
+#[test]
+fn an_empty_graph_has_no_answers() {
+    each(vec![vec![], vec![]], |run| {
+        check(run, Direction::Directed, |graph| graph.bfs(1), |_| Default::default());
+        check(run, Direction::Undirected, |graph| graph.wcc(), |_| Default::default());
+    });
+}
+
+#[test]
+fn one_vertex_comes_and_goes() {
+    let vertex = (Edge::vertex(u64::MAX), 1);
+    each(vec![vec![vertex], vec![gone(vertex)], vec![vertex]], |run| {
+        let source = |whole: &Whole| whole.vertices.iter().map(|it| (*it, Some(0))).collect();
+        check(run, Direction::Directed, |graph| graph.bfs(u64::MAX), source);
+        check(run, Direction::Undirected, |graph| graph.wcc(), Whole::wcc);
+    });
+}
+
+#[test]
+fn a_million_parallel_edges_are_one() {
+    let many = vec![edge(1, 2); 1_000_000];
+    let few = vec![gone(edge(1, 2)); 999_999];
+    each(vec![many, few, vec![gone(edge(1, 2))]], |run| {
+        check(run, Direction::Directed, |graph| graph.bfs(1), |whole| whole.bfs(1));
+        check(run, Direction::Undirected, |graph| graph.wcc(), Whole::wcc);
+    });
+}
+
+#[test]
+fn a_star_loses_its_centre() {
+    let star = Vec::from_iter((1..=20_000).map(|it| edge(0, it)));
+    let some = Vec::from_iter(star.iter().copied().step_by(2).map(gone));
+    let rest = Vec::from_iter(star.iter().copied().skip(1).step_by(2).map(gone));
+    let values = |whole: &Whole, far: Option<u64>| {
+        whole.vertices.iter().map(|it| (*it, if *it == 0 { Some(0) } else { far })).collect()
+    };
+    each(vec![star, some, rest], |run| {
+        check(run, Direction::Directed, |graph| graph.bfs(0), |whole| values(whole, Some(1)));
+        let centre = |whole: &Whole| whole.vertices.iter().map(|it| (*it, 0)).collect();
+        check(run, Direction::Undirected, |graph| graph.wcc(), centre);
+    });
+}
+
+/// The vertices of a path of so many, cut behind one of them.
+fn path(length: u64, cut: u64) -> Vec<Vec<Change>> {
+    let whole = Vec::from_iter((1..length).map(|it| edge(it - 1, it)));
+    vec![whole, vec![gone(edge(cut, cut + 1))], vec![edge(cut, cut + 1)]]
+}
+
+#[test]
+fn a_long_path_is_cut_and_mended() {
+    // With several workers, a length that takes fewer rounds than a test waits for.
+    for (workers, length) in [(1, 100_000), (2, 800), (4, 400)] {
+        check_path(workers, length, length * 3 / 4);
+    }
+}
+
+fn check_path(workers: usize, length: u64, cut: u64) {
+    let there = move |whole: &Whole| whole.ways.contains(&Edge::new(cut, cut + 1));
+    let at = move |whole: &Whole, it: u64| (it <= cut || there(whole)).then_some(it);
+    let epochs = path(length, cut).into_iter().map(|epoch| vec![epoch]).collect();
+    let run = Run::new(epochs).workers(workers);
+    check(
+        &run,
+        Direction::Directed,
+        |graph| graph.bfs(0),
+        move |whole| whole.vertices.iter().map(|it| (*it, at(whole, *it))).collect(),
+    );
+    let component = move |whole: &Whole, it: u64| if at(whole, it).is_some() { 0 } else { cut + 1 };
+    check(
+        &run,
+        Direction::Undirected,
+        |graph| graph.wcc(),
+        move |whole| whole.vertices.iter().map(|it| (*it, component(whole, *it))).collect(),
+    );
+}
