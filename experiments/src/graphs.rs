@@ -1,0 +1,105 @@
+//! What the studies of graphs share: a random graph, changes of it, and times.
+
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+
+/// Breadth-first distances and components of a random graph that changes.
+#[derive(Parser, Clone, Debug)]
+pub struct GraphSettings {
+    /// Vertices.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub vertices: u64,
+    /// Edges.
+    #[arg(long, default_value_t = 5_000_000)]
+    pub edges: u64,
+    /// Worker threads.
+    #[arg(short = 'w', long, default_value_t = 2)]
+    pub workers: usize,
+    /// Rounds of changes of one edge; a tenth as many of a thousand.
+    #[arg(long, default_value_t = 500)]
+    pub rounds: usize,
+    /// What to compute.
+    #[arg(value_enum, default_value = "bfs")]
+    pub algorithm: Algorithm,
+}
+
+/// What is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Algorithm {
+    /// Steps from vertex 0 along edges.
+    Bfs,
+    /// The least vertex that hangs together with each.
+    Wcc,
+    /// Twenty iterations of PageRank.
+    Iterations,
+    /// PageRank to a tolerance of a millionth.
+    Pagerank,
+}
+
+/// Random numbers: [splitmix](https://doi.org/10.1145/2714064.2660195).
+#[derive(Clone, Debug)]
+pub struct Random(pub u64);
+
+impl Random {
+    /// The next one, below a limit.
+    pub fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut it = self.0;
+        it = (it ^ (it >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        it = (it ^ (it >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        it ^= it >> 31;
+        ((u128::from(it) * u128::from(limit)) >> 64) as u64
+    }
+}
+
+/// The edges of a uniform random graph, and those that follow.
+#[derive(Clone, Debug)]
+pub struct Edges {
+    random: Random,
+    vertices: u64,
+}
+
+impl Edges {
+    /// The edges of the study; two of these give the same.
+    pub fn new(settings: &GraphSettings) -> Self {
+        Self { random: Random(7), vertices: settings.vertices }
+    }
+}
+
+impl Iterator for Edges {
+    type Item = (u64, u64);
+
+    fn next(&mut self) -> Option<(u64, u64)> {
+        Some((self.random.below(self.vertices), self.random.below(self.vertices)))
+    }
+}
+
+/// Times of one kind.
+#[derive(Debug, Default)]
+pub struct Times(Vec<Duration>);
+
+impl Times {
+    /// Notes how long something took.
+    pub fn note(&mut self, since: Instant) {
+        self.0.push(since.elapsed());
+    }
+
+    /// The median, the 99th percentile and how many there are, in milliseconds.
+    pub fn line(&mut self, what: &str) -> String {
+        self.0.sort_unstable();
+        let at = |share: f64| {
+            let place = ((self.0.len() as f64 * share) as usize).min(self.0.len().max(1) - 1);
+            self.0.get(place).map_or(0.0, |it| it.as_secs_f64() * 1e3)
+        };
+        format!("{what}: median {:.3} ms, p99 {:.3} ms of {}", at(0.5), at(0.99), self.0.len())
+    }
+}
+
+/// Tells in megabytes how much memory this process took at most, where the system says so.
+pub fn peak_megabytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find(|it| it.starts_with("VmHWM:"));
+    let digits = line.map(|it| it.chars().filter(char::is_ascii_digit).collect::<String>());
+    digits.and_then(|it| it.parse::<u64>().ok()).unwrap_or(0) / 1024
+}
