@@ -36,6 +36,7 @@
 
 mod adjacency;
 mod close;
+mod debts;
 mod edge;
 mod part;
 mod push;

@@ -21,8 +21,7 @@
 
 use std::collections::VecDeque;
 
-use serde::{Deserialize, Serialize};
-
+use super::debts::{Debts, Share};
 use super::edge::{Edge, Real};
 use super::part::{Direction, Part};
 use super::update::Update;
@@ -39,15 +38,6 @@ pub(super) enum Start {
     At(u64),
 }
 
-/// What parts tell each other.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) enum Share {
-    /// What is added to the residual of a vertex.
-    Of(u64, f64),
-    /// By how much the sum of a part's estimates changed.
-    Sum(f64),
-}
-
 /// Estimates and residuals of a part's vertices, and what is owed to others.
 pub(super) struct Pushing {
     part: Part<()>,
@@ -62,12 +52,17 @@ pub(super) struct Pushing {
     estimate: Vec<f64>,
     /// For vertices of other parts, what is owed to them.
     residual: Vec<f64>,
+    /// Which of our vertices are in the graph.
+    there: Vec<bool>,
     waits: Vec<bool>,
+    /// Whether to sweep however few are known to wait.
+    unknown: bool,
     queue: VecDeque<u32>,
     owed: Vec<u32>,
     /// Vertices of other parts whose edges change: what is owed to them is not kept, as they may be
     /// forgotten here.
     settled: Vec<u32>,
+    debts: Debts,
     /// The value that was told last, if the vertex is there.
     told: Vec<Option<f64>>,
     noted: Vec<bool>,
@@ -100,6 +95,7 @@ impl Pushing {
         let others = owners.peers() - 1;
         let (left, kept) =
             if others == 0 { (small, 0.0) } else { (small / 2.0, small / 2.0 / others as f64) };
+        let debts = Debts::new(owners.index(), owners.peers());
         Self {
             part: Part::new(owners, direction),
             direction,
@@ -110,10 +106,13 @@ impl Pushing {
             kept,
             estimate: Vec::new(),
             residual: Vec::new(),
+            there: Vec::new(),
             waits: Vec::new(),
+            unknown: false,
             queue: VecDeque::new(),
             owed: Vec::new(),
             settled: Vec::new(),
+            debts,
             told: Vec::new(),
             noted: Vec::new(),
             touched: Vec::new(),
@@ -128,6 +127,7 @@ impl Pushing {
         if self.estimate.len() < slots {
             self.estimate.resize(slots, 0.0);
             self.residual.resize(slots, 0.0);
+            self.there.resize(slots, false);
             self.waits.resize(slots, false);
             self.told.resize(slots, None);
             self.noted.resize(slots, false);
@@ -186,8 +186,8 @@ impl Pushing {
         self.note(slot);
         let there = self.part.present(slot);
         let at = slot as usize;
-        if there && self.told[at].is_none() {
-            self.told[at] = Some(f64::NAN);
+        let was = std::mem::replace(&mut self.there[at], there);
+        if there && !was {
             let starts = match self.start {
                 Start::Everywhere => true,
                 Start::At(source) => source == self.part.vertices.id(slot),
@@ -195,7 +195,7 @@ impl Pushing {
             if starts {
                 self.add(slot, 1.0);
             }
-        } else if !there {
+        } else if was && !there {
             // Nothing leads from it or to it any more.
             self.change -= self.estimate[at];
             (self.estimate[at], self.residual[at]) = (0.0, 0.0);
@@ -204,7 +204,8 @@ impl Pushing {
 
     /// Pushes what waits, once.
     fn push(&mut self) {
-        if self.queue.len() > self.part.vertices.len() / Self::MANY {
+        let many = self.queue.len() > self.part.vertices.len() / Self::MANY;
+        if std::mem::take(&mut self.unknown) || many {
             return self.sweep();
         }
         for _ in 0..self.queue.len() {
@@ -257,19 +258,42 @@ impl Pushing {
 
     /// Sends what is owed to others, if it is not little.
     fn pay(&mut self, post: &mut Post<Share>) {
-        let mut send = |slot: u32, least: f64| {
-            let amount = &mut self.residual[slot as usize];
-            if amount.abs() > least {
-                let vertices = &self.part.vertices;
-                post.to(vertices.owner(slot), Share::Of(vertices.id(slot), *amount));
-                *amount = 0.0;
+        let (debts, vertices) = (&mut self.debts, &self.part.vertices);
+        debts.pay(&self.settled, 0.0, &mut self.residual, vertices, post);
+        debts.pay(&self.owed, self.kept, &mut self.residual, vertices, post);
+        self.owed.iter().for_each(|it| self.waits[*it as usize] = false);
+        self.settled.clear();
+        self.owed.clear();
+    }
+
+    /// Takes what another part owed.
+    fn hear(&mut self, share: Share) {
+        match share {
+            Share::Named { by, names } => self.debts.learn(by, &names, &self.part.vertices),
+            // A vertex that went was sent what was taken back, too: it is nothing in sum.
+            Share::Few { by, amounts } => {
+                for (number, amount) in amounts {
+                    let slot = self.debts.known(by).get(number as usize).copied();
+                    if let Some(slot) = slot.filter(|it| self.is_there(*it)) {
+                        self.add(slot, amount);
+                    }
+                }
             }
-        };
-        self.settled.drain(..).for_each(|it| send(it, 0.0));
-        for slot in self.owed.drain(..) {
-            self.waits[slot as usize] = false;
-            send(slot, self.kept);
+            Share::All { by, amounts } => {
+                self.unknown = true;
+                for (&slot, amount) in self.debts.known(by).iter().zip(amounts) {
+                    if self.is_there(slot) {
+                        self.residual[slot as usize] += amount;
+                    }
+                }
+            }
+            Share::Sum(change) => self.sum += change,
         }
+    }
+
+    #[inline]
+    fn is_there(&self, slot: u32) -> bool {
+        self.there.get(slot as usize).is_some_and(|it| *it)
     }
 
     fn tell(&mut self, epoch: Epoch, slot: u32, before: Option<f64>, out: &mut Vec<Update<Real>>) {
@@ -321,19 +345,7 @@ impl Rounds<Edge> for Pushing {
     }
 
     fn round(&mut self, round: Round, mail: Vec<Share>, post: &mut Post<Share>) -> Option<Round> {
-        for share in mail {
-            match share {
-                Share::Of(id, amount) => {
-                    // A vertex that went was sent what was taken back, too: it is nothing in sum.
-                    if let Some(slot) = self.part.vertices.find(id)
-                        && self.part.present(slot)
-                    {
-                        self.add(slot, amount);
-                    }
-                }
-                Share::Sum(change) => self.sum += change,
-            }
-        }
+        mail.into_iter().for_each(|it| self.hear(it));
         if round.phase == PUSH {
             self.push();
             self.pay(post);
@@ -352,8 +364,7 @@ impl Rounds<Edge> for Pushing {
         let shifted = (self.sum - self.sum_told).abs() > self.small * self.sum_told;
         let touched = std::mem::take(&mut self.touched);
         for slot in &touched {
-            let before = self.told[*slot as usize].filter(|it| !it.is_nan());
-            self.tell(epoch, *slot, before, out);
+            self.tell(epoch, *slot, self.told[*slot as usize], out);
         }
         if shifted {
             self.sum_told = self.sum;
@@ -366,10 +377,12 @@ impl Rounds<Edge> for Pushing {
             }
         }
         touched.iter().for_each(|it| self.noted[*it as usize] = false);
-        let (estimate, residual, told) = (&mut self.estimate, &mut self.residual, &mut self.told);
-        self.part.clear(|slot| {
+        let mut gone = Vec::new();
+        self.part.clear(|slot| gone.push(slot));
+        for slot in gone {
+            self.debts.forget(slot, &self.part.vertices);
             let at = slot as usize;
-            (estimate[at], residual[at], told[at]) = (0.0, 0.0, None);
-        });
+            (self.estimate[at], self.residual[at], self.told[at]) = (0.0, 0.0, None);
+        }
     }
 }
