@@ -41,7 +41,7 @@ impl Rounds<u64> for Down {
     type Output = (u64, Diff);
 
     fn accept(&mut self, changes: Vec<(u64, Diff)>) {
-        self.given = changes;
+        self.given.extend(changes);
     }
 
     fn round(
