@@ -161,22 +161,20 @@ fn sign(times: isize) -> char {
 
 /// The lines of an epoch, and what follows from them.
 fn told(news: &[News]) -> String {
-    let of = |choose: fn(&News) -> Option<&String>| {
-        let chosen: Vec<&str> = news.iter().filter_map(choose).map(String::as_str).collect();
-        chosen.join(", ")
-    };
-    let lines = of(|it| if let News::Line(line) = it { Some(line) } else { None });
-    let parts = [
-        (
-            "cannot be understood: ",
-            of(|it| if let News::Unclear(it) = it { Some(it) } else { None }),
-        ),
-        ("reached: ", of(|it| if let News::Reached(it) = it { Some(it) } else { None })),
-        ("lost: ", of(|it| if let News::Lost(it) = it { Some(it) } else { None })),
-    ];
-    let parts = parts.iter().filter(|it| !it.1.is_empty()).map(|(what, of)| format!("{what}{of}"));
-    let follows = parts.collect::<Vec<_>>().join("; ");
-    format!("{lines:<24}{}", if follows.is_empty() { "no change" } else { &follows })
+    let (mut lines, mut unclear, mut reached, mut lost) = (vec![], vec![], vec![], vec![]);
+    for it in news {
+        match it {
+            News::Line(line) => lines.push(line.as_str()),
+            News::Unclear(line) => unclear.push(line.as_str()),
+            News::Reached(place) => reached.push(place.as_str()),
+            News::Lost(place) => lost.push(place.as_str()),
+        }
+    }
+    let follows = [("cannot be understood", unclear), ("reached", reached), ("lost", lost)];
+    let follows = follows.iter().filter(|(_, what)| !what.is_empty());
+    let follows = follows.map(|(how, what)| format!("{how}: {}", what.join(", ")));
+    let follows = follows.collect::<Vec<_>>().join("; ");
+    format!("{:<24}{}", lines.join(", "), if follows.is_empty() { "no change" } else { &follows })
 }
 
 /// The settings asked for, with epochs of one line unless they say otherwise.
