@@ -103,7 +103,7 @@ pub(crate) fn run<T: Send + 'static, S: Sink<Record = T>>(
     tell: impl Fn(Vec<News>) -> Vec<T> + Copy + Send + Sync + 'static,
 ) -> tidemill::Result<Snapshot> {
     let Arguments { last, transfers, output, settings } = arguments.clone();
-    let settings = if settings.epoch_rows.is_none() { settings.epoch_rows(30) } else { settings };
+    let settings = counted(settings);
     Job::new("rings", settings).run(move |flow| {
         let transfers = flow
             .read(iterate(move || made_up(transfers)))?
@@ -213,4 +213,12 @@ fn text_of(ring: &[u64]) -> String {
 
 fn sign(times: isize) -> char {
     if times > 0 { '+' } else { '-' }
+}
+
+/// The settings asked for, with epochs that are counted in transfers rather than timed.
+fn counted(settings: Settings) -> Settings {
+    match settings.epoch_rows {
+        Some(_) => settings,
+        None => settings.epoch_rows(30).epoch_ms(60_000),
+    }
 }

@@ -102,9 +102,8 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     if arguments.settings.explain.is_none() && arguments.settings.process == 0 {
         let last = humantime::format_duration(arguments.last);
-        println!(
-            "Where the people whose work others look at worked themselves in the last {last}\n"
-        );
+        println!("Repositories by the ranks (per thousand) of those who did something there");
+        println!("in the last {last}\n");
     }
     match run(&arguments, to_stdout, |lines| Some(table(&lines))) {
         Ok(()) => ExitCode::SUCCESS,
@@ -122,7 +121,7 @@ pub(crate) fn run<T: Send + 'static, S: Sink<Record = T>>(
     tell: impl Fn(Vec<Line>) -> Option<T> + Copy + Send + Sync + 'static,
 ) -> tidemill::Result<()> {
     let Arguments { input, last, every, top, output, settings } = arguments.clone();
-    let settings = if settings.epoch_rows.is_none() { settings.epoch_rows(100) } else { settings };
+    let settings = counted(settings);
     Job::new("social", settings).run(move |flow| {
         let events = match input.is_empty() {
             true => flow.read(iterate(invented))?,
@@ -211,4 +210,12 @@ fn table(lines: &[Line]) -> String {
         text += &format!("{:>16.1}{events:>8}  {name}\n", weight.0);
     }
     text
+}
+
+/// The settings asked for, with epochs that are counted in events rather than timed.
+fn counted(settings: Settings) -> Settings {
+    match settings.epoch_rows {
+        Some(_) => settings,
+        None => settings.epoch_rows(100).epoch_ms(60_000),
+    }
 }
