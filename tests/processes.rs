@@ -35,6 +35,7 @@ fn scenario() {
         "endless" => endless(flow, &folder),
         "follow" => follow(flow, &folder),
         "full" => full(flow),
+        "turning" => turning(flow, &folder),
         "idle" => idle(flow, &folder),
         unknown => panic!("there is no scenario {unknown}"),
     });
@@ -87,6 +88,19 @@ fn follow(flow: &Flow<'_>, folder: &Path) -> Result<()> {
 
 fn full(flow: &Flow<'_>) -> Result<()> {
     flow.read(generate(1, |index, _| index))?.write(to_text("/dev/full").single_file())
+}
+
+/// A loop that comes further with every round, on one worker or another, and needs more than it may take.
+fn turning(flow: &Flow<'_>, folder: &Path) -> Result<()> {
+    let links = flow.read(generate(1, |index, _| (index, index + 1)).limit(200))?.inserts();
+    let first = links.clone().filter(|it| it.0 == 0).map(|it| it.1);
+    let reached = first.clone().iterate_in(Loop::named("turning").at_most(60), |reached| {
+        let (links, first) = (links.enter(&reached), first.enter(&reached));
+        let next = reached.map(|it| (it, ())).join(links).map(|(_, ((), to))| to);
+        next.concat(first).distinct()
+    });
+    let reached = reached.changes().map(|it| format!("{it:?}"));
+    reached.write(to_text(folder.join("out")))
 }
 
 fn idle(flow: &Flow<'_>, folder: &Path) -> Result<()> {
@@ -165,6 +179,16 @@ fn a_panic_ends_all_processes() {
     let folder = folder();
     let said = pair("panic", folder.path()).map(|process| process.wait().badly());
     assert!(said.iter().any(|it| it.contains("operator `map` panicked")), "{said:?}");
+}
+
+#[test]
+fn a_loop_that_turns_too_often_ends_all_processes() {
+    let folder = folder();
+    let said = pair("turning", folder.path()).map(|process| process.wait().badly());
+    let named =
+        |it: &String| it.contains("operator `turning` cannot go on") && it.contains("60 rounds");
+    assert!(said.iter().any(named), "{said:?}");
+    assert!(said.iter().all(|it| named(it) || it.contains("lost process")), "{said:?}");
 }
 
 #[test]

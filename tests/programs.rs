@@ -100,10 +100,19 @@ impl Program {
         child.kill()
     }
 
+    /// Kills it again and again: what it leaves and prints in the end is what an undisturbed run does.
     #[track_caller]
     fn check(&self, seeds: impl IntoIterator<Item = u64>, kills: usize) {
+        let (whole, found) = self.check_files(seeds, kills);
+        found.iter().for_each(|found| assert_eq!(found.printed, whole.printed));
+    }
+
+    /// The same of the files alone, for one that prints as it goes: gives what was left undisturbed, and
+    /// for each seed.
+    #[track_caller]
+    fn check_files(&self, seeds: impl IntoIterator<Item = u64>, kills: usize) -> (Left, Vec<Left>) {
         let whole = self.undisturbed();
-        for seed in seeds {
+        let check = |seed| {
             let found = self.killed(seed, kills);
             assert!(
                 found.rows.keys().eq(whole.rows.keys()),
@@ -120,8 +129,10 @@ impl Program {
                      found: {differ:?}"
                 );
             }
-            assert_eq!(found.printed, whole.printed, "seed {seed}");
-        }
+            found
+        };
+        let found = seeds.into_iter().map(check).collect();
+        (whole, found)
     }
 }
 
@@ -202,6 +213,28 @@ fn sessions_leave_the_same_files() {
     let arguments = ["--epoch-rows", "1", "--in-flight-epochs", "1"];
     let program = Program::new("sessions", &arguments);
     program.check([6, 7], 5);
+}
+
+#[test]
+fn reachability_leaves_the_same_changes() {
+    let input = TempDir::new().expect("a folder");
+    let mut random = Random::new(9);
+    let mut text = String::new();
+    for _ in 0..3_000 {
+        let sign = ["+", "+", "-"][random.below(3) as usize];
+        text += &format!("{sign} {} {}\n", random.below(30), random.below(30));
+    }
+    let path = input.path().join("links.txt");
+    fs::write(&path, text).expect("written");
+    let arguments = ["--from", "0", "--input", path.to_str().expect("a path of a test")];
+    Program::new("reachability", &arguments).check_files([9], 5);
+}
+
+#[test]
+fn rings_leave_the_same_changes() {
+    // What a ring is after each transfer does not depend on when checkpoints are taken.
+    let arguments = ["--epoch-rows", "1", "--transfers", "2000", "--last", "10m"];
+    Program::new("rings", &arguments).check_files([10], 5);
 }
 
 #[test]

@@ -16,6 +16,8 @@ use tidemill::checkpoint::Store;
 use tidemill::prelude::*;
 
 use child::{run, start};
+use survive::joins::joins;
+use survive::retained::{retained, spreading};
 use survive::{BUILT, FAULT, Scene, assert_same, scenes};
 
 /// What a child does. Without the environment of one, this is a test that does nothing.
@@ -24,6 +26,9 @@ fn scenario() {
     survive::play(|name, flow, folder| match name {
         "windows" => scenes::windows(flow, folder),
         "short" => short(flow, folder),
+        "joins" => joins(flow, folder),
+        "retained" => retained(flow, folder),
+        "spreading" => spreading(flow, folder),
         unknown => panic!("there is no scenario {unknown}"),
     });
 }
@@ -91,6 +96,39 @@ fn a_killed_job_goes_on_where_it_was() {
         assert!(kills > 0, "it was never killed");
         assert_same(&output, &whole, &format!("seed {seed}, {workers} workers"));
     }
+}
+
+/// Kills a scene again and again, on changing numbers of workers, and compares all it wrote, row for row.
+#[track_caller]
+fn outlives_kills(name: &'static str, workers: &[usize], common: &str, seeds: [u64; 2]) {
+    let scene = Scene::new(name);
+    let whole = scene.undisturbed_with(common);
+    for (folder, rows) in &whole {
+        assert!(rows.len() > 500, "{name}: {folder} has only {} rows", rows.len());
+    }
+    for seed in seeds {
+        let (kills, output) = scene.killed(seed, 4, |attempt| {
+            let workers = workers[(attempt + seed as usize) % workers.len()];
+            format!("-w {workers} --quiet --checkpoint {{place}} --checkpoint-ms 40 {common}")
+        });
+        assert!(kills > 0, "it was never killed");
+        assert_same(&output, &whole, &format!("{name}, seed {seed}"));
+    }
+}
+
+#[test]
+fn killed_joins_of_streams_go_on_where_they_were() {
+    outlives_kills("joins", &[1, 2, 4], "", [5, 6]);
+}
+
+#[test]
+fn killed_collections_of_recent_rows_and_windows_go_on_where_they_were() {
+    outlives_kills("retained", &[1, 2, 4], "--epoch-rows 200", [7, 8]);
+}
+
+#[test]
+fn killed_graphs_go_on_where_they_were() {
+    outlives_kills("spreading", &[1, 2], "--epoch-rows 1", [9, 10]);
 }
 
 #[test]

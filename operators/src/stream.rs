@@ -22,6 +22,7 @@ use crate::partitions::Partitions;
 use crate::plan::{Node, NodeId, Routing};
 use crate::time::Epoch;
 
+mod each_epoch;
 mod narrow;
 mod split;
 

@@ -97,6 +97,15 @@ proptest! {
     }
 
     #[test]
+    fn each_epoch_is_seen_once_whole_and_in_order(run in any_run()) {
+        let found = by_epoch(run.go(|stream, tap| tap.watch(stream.each_epoch(|all| [all]))));
+        let records = model(&run, |it| vec![it]);
+        let epochs = records.chunk_by(|one, other| one.0 == other.0);
+        let whole = |it: &[(Epoch, Record)]| (it[0].0, it.iter().map(|it| it.1).collect::<Vec<_>>());
+        prop_assert_eq!(found, epochs.map(whole).collect::<Vec<_>>(), "{:?}", run);
+    }
+
+    #[test]
     fn union_holds_the_records_of_both(run in any_run()) {
         let both = |it: Record| vec![it.0, it.0 + 100];
         check(

@@ -4,6 +4,8 @@
 #![allow(dead_code)]
 
 pub(crate) mod collections;
+pub(crate) mod joins;
+pub(crate) mod retained;
 pub(crate) mod scenes;
 
 use std::collections::BTreeMap;
@@ -111,8 +113,13 @@ impl Scene {
 
     /// What a run without checkpoints on one worker writes.
     pub(crate) fn undisturbed(&self) -> Rows {
+        self.undisturbed_with("")
+    }
+
+    /// The same with these arguments, too.
+    pub(crate) fn undisturbed_with(&self, arguments: &str) -> Rows {
         let output = self.at("undisturbed");
-        run(&mut self.command(&output, "-w 1 --quiet")).well();
+        run(&mut self.command(&output, &format!("-w 1 --quiet {arguments}"))).well();
         let rows = rows(&output);
         assert!(rows.values().any(|lines| !lines.is_empty()), "the scene writes nothing");
         rows
