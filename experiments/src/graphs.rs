@@ -4,6 +4,9 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 
+/// Edges that are loaded between two steps of the dataflow.
+pub const STEP: usize = 4096;
+
 /// Breadth-first distances and components of a random graph that changes.
 #[derive(Parser, Clone, Debug)]
 pub struct GraphSettings {
@@ -16,9 +19,18 @@ pub struct GraphSettings {
     /// Worker threads.
     #[arg(short = 'w', long, default_value_t = 2)]
     pub workers: usize,
-    /// Rounds of changes of one edge; a tenth as many of a thousand.
+    /// Rounds of changes of one edge; of larger ones the fewer, but ten.
     #[arg(long, default_value_t = 500)]
     pub rounds: usize,
+    /// Edges that are swapped in a round: one comes for each that goes.
+    #[arg(long, value_delimiter = ',', default_value = "1,100,1000,10000")]
+    pub batches: Vec<usize>,
+    /// Epochs of a thousand swaps that follow each other, four at once.
+    #[arg(long, default_value_t = 0)]
+    pub sustained: usize,
+    /// How edges are drawn.
+    #[arg(long, value_enum, default_value = "uniform")]
+    pub shape: Shape,
     /// What to compute.
     #[arg(value_enum, default_value = "bfs")]
     pub algorithm: Algorithm,
@@ -37,6 +49,23 @@ pub enum Algorithm {
     Pagerank,
 }
 
+/// A distribution of edges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Shape {
+    /// Both ends are drawn of all vertices alike.
+    Uniform,
+    /// [R-MAT](https://doi.org/10.1137/1.9781611972740.43) with the parameters of Graph 500: a few vertices
+    /// have many edges.
+    Rmat,
+}
+
+impl GraphSettings {
+    /// How many rounds of changes there are of this size.
+    pub fn rounds_of(&self, batch: usize) -> usize {
+        (50 * self.rounds / batch.max(1)).clamp(self.rounds.min(10), self.rounds)
+    }
+}
+
 /// Random numbers: [splitmix](https://doi.org/10.1145/2714064.2660195).
 #[derive(Clone, Debug)]
 pub struct Random(pub u64);
@@ -53,17 +82,35 @@ impl Random {
     }
 }
 
-/// The edges of a uniform random graph, and those that follow.
+/// The edges of a random graph, and those that follow.
 #[derive(Clone, Debug)]
 pub struct Edges {
     random: Random,
     vertices: u64,
+    shape: Shape,
 }
 
 impl Edges {
     /// The edges of the study; two of these give the same.
     pub fn new(settings: &GraphSettings) -> Self {
-        Self { random: Random(7), vertices: settings.vertices }
+        Self { random: Random(7), vertices: settings.vertices, shape: settings.shape }
+    }
+}
+
+impl Edges {
+    /// Draws a quarter of the matrix of all edges, a quarter of this, and so on.
+    fn quadrants(&mut self) -> (u64, u64) {
+        let (mut from, mut to) = (0, 0);
+        for _ in 0..u64::BITS - (self.vertices - 1).leading_zeros() {
+            let (down, right) = match self.random.below(100) {
+                0..57 => (0, 0),
+                57..76 => (0, 1),
+                76..95 => (1, 0),
+                _ => (1, 1),
+            };
+            (from, to) = (from * 2 + down, to * 2 + right);
+        }
+        (from, to)
     }
 }
 
@@ -71,7 +118,17 @@ impl Iterator for Edges {
     type Item = (u64, u64);
 
     fn next(&mut self) -> Option<(u64, u64)> {
-        Some((self.random.below(self.vertices), self.random.below(self.vertices)))
+        match self.shape {
+            Shape::Uniform => {
+                Some((self.random.below(self.vertices), self.random.below(self.vertices)))
+            }
+            Shape::Rmat => loop {
+                let (from, to) = self.quadrants();
+                if from.max(to) < self.vertices {
+                    return Some((from, to));
+                }
+            },
+        }
     }
 }
 

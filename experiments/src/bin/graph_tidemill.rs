@@ -1,4 +1,4 @@
-//! The graph study in Tidemill: first answer, then changes of 1 and of 1000 edges.
+//! The graph study in Tidemill: first answer, then changes of few and of many edges.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -9,7 +9,7 @@ use mimalloc::MiMalloc;
 use tidemill::flow::Flow;
 use tidemill::graph::{DAMPING, Edge, Graph, Update};
 use tidemill::stream::Stream;
-use tidemill_experiments::graphs::{Algorithm, Edges, GraphSettings, Times, peak_megabytes};
+use tidemill_experiments::graphs::{Algorithm, Edges, GraphSettings, STEP, Times, peak_megabytes};
 use timely::dataflow::InputHandle;
 use timely::dataflow::operators::Input;
 use timely::worker::Worker;
@@ -65,42 +65,57 @@ fn study(worker: &mut Worker, settings: &GraphSettings) {
         }
     };
     let mut epoch = 0;
-    let mut settle = |worker: &mut Worker, input: &mut InputHandle<u64, _>| {
+    let mut settle = |worker: &mut Worker, input: &mut InputHandle<u64, _>, flight: u64| {
         epoch += 1;
         input.advance_to(epoch);
         input.flush();
-        while done.get() < epoch {
+        while done.get() + flight < epoch {
             worker.step();
         }
     };
     let began = Instant::now();
-    for (from, to) in first.iter().skip(index).step_by(peers) {
+    for (number, (from, to)) in first.iter().skip(index).step_by(peers).enumerate() {
         input.send((Edge::new(*from, *to), 1));
+        if number % STEP == 0 {
+            worker.step();
+        }
     }
     say(format!("tidemill {:?}: loaded {:?}", settings.algorithm, began.elapsed()));
-    settle(worker, &mut input);
+    settle(worker, &mut input, 0);
     say(format!(
         "first answer {:?}, {} MB, {} told",
         began.elapsed(),
         peak_megabytes(),
         counted.get()
     ));
-    let mut old = first.into_iter();
-    for (batch, rounds) in [(1, settings.rounds), (1000, settings.rounds / 10)] {
-        let mut times = Times::default();
-        for _ in 0..rounds {
-            let swaps = edges.by_ref().zip(old.by_ref()).take(batch).enumerate();
-            for (number, (new, gone)) in swaps {
-                if number % peers == index {
-                    input.send((Edge::new(new.0, new.1), 1));
-                    input.send((Edge::new(gone.0, gone.1), -1));
-                }
+    let mut swaps = edges.zip(first);
+    let mut swap = |input: &mut InputHandle<u64, _>, batch: usize| {
+        for (number, (new, gone)) in swaps.by_ref().take(batch).enumerate() {
+            if number % peers == index {
+                input.send((Edge::new(new.0, new.1), 1));
+                input.send((Edge::new(gone.0, gone.1), -1));
             }
+        }
+    };
+    for &batch in &settings.batches {
+        let mut times = Times::default();
+        for _ in 0..settings.rounds_of(batch) {
+            swap(&mut input, batch);
             let began = Instant::now();
-            settle(worker, &mut input);
+            settle(worker, &mut input, 0);
             times.note(began);
         }
         say(times.line(&format!("{batch} swaps")));
+    }
+    let began = Instant::now();
+    for _ in 0..settings.sustained {
+        swap(&mut input, 1000);
+        settle(worker, &mut input, 4);
+    }
+    if settings.sustained > 0 {
+        settle(worker, &mut input, 0);
+        let rate = settings.sustained as f64 * 2000.0 / began.elapsed().as_secs_f64();
+        say(format!("sustained: {rate:.0} changes/s"));
     }
     say(format!("{} MB", peak_megabytes()));
 }
