@@ -20,23 +20,34 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use fjall::{Config, Keyspace, PartitionCreateOptions, PartitionHandle};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions};
 
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind, Result};
-use crate::state::backend::{Backend, Failure, InMemory, Spill, Table, Write};
+use crate::key::Groups;
+use crate::state::backend::{Backend, Failure, InMemory, Run, Spill, Table, Write};
 
-/// The least memory for blocks of files, and the least for writing.
-const LEAST: u64 = 8 << 20;
+mod load;
+
+use load::Loader;
+
+/// The least memory for blocks of files.
+const LEAST_CACHE: u64 = 8 << 20;
+
+/// The least and the most memory for a sorted table that is written to, of which five may wait.
+const SORTED: (u64, u64) = (1 << 20, 8 << 20);
 
 /// The directory of one process of a running job, which goes with the last of its users.
 #[derive(Clone)]
 pub(crate) struct OnDisk(Arc<Open>);
 
 struct Open {
-    keyspace: Option<Keyspace>,
+    database: Option<Database>,
     place: PathBuf,
+    /// Bytes of each operator on a worker that stay in memory, and bytes of a table in memory.
     in_memory: usize,
+    sorted: u64,
+    groups: Groups,
 }
 
 impl std::fmt::Debug for OnDisk {
@@ -65,15 +76,18 @@ pub(crate) fn open(name: &str, settings: &Settings) -> Result<Option<OnDisk>> {
         _ => {}
     }
     fs::create_dir_all(&place).map_err(|error| refused(&place).because(error))?;
-    let bytes = settings.state_bytes();
-    let keyspace = Config::new(&place)
-        .cache_size((bytes / 4).max(LEAST))
-        .max_write_buffer_size((bytes / 2).max(4 * LEAST))
+    let (bytes, workers) = (settings.state_bytes(), settings.workers as u64);
+    let database = Database::builder(&place)
+        .cache_size((bytes / 4).max(LEAST_CACHE))
         .manual_journal_persist(true)
         .open()
         .map_err(|error| refused(&place).because(error))?;
-    let in_memory = usize::try_from(bytes / settings.workers as u64).unwrap_or(usize::MAX);
-    Ok(Some(OnDisk(Arc::new(Open { keyspace: Some(keyspace), place, in_memory }))))
+    let in_memory = usize::try_from(bytes / workers).unwrap_or(usize::MAX);
+    let sorted = (bytes / 10 / workers).clamp(SORTED.0, SORTED.1);
+    let count = u16::try_from(settings.max_parallelism).expect("checked to fit");
+    let groups = Groups::new(count, settings.peers());
+    let database = Some(database);
+    Ok(Some(OnDisk(Arc::new(Open { database, place, in_memory, sorted, groups }))))
 }
 
 /// What a flow keeps its state in: the disk, if the settings ask for it.
@@ -87,38 +101,50 @@ pub(crate) fn backend(on_disk: Option<&OnDisk>) -> Rc<dyn Backend> {
 impl Drop for Open {
     fn drop(&mut self) {
         // Its files are closed first. What cannot be removed is removed by the next run.
-        drop(self.keyspace.take());
+        drop(self.database.take());
         let _ = fs::remove_dir_all(&self.place);
     }
 }
 
 impl Backend for OnDisk {
     fn open(&self, operator: &str, worker: usize) -> Result<Option<Spill>, Failure> {
-        let Some(keyspace) = &self.0.keyspace else { return Ok(None) };
+        let Open { database, in_memory, sorted, groups, .. } = &*self.0;
+        let Some(database) = database else { return Ok(None) };
         let name = format!("{worker}-{}", file_name(operator));
-        let options = PartitionCreateOptions::default()
+        let options = KeyspaceCreateOptions::default()
             .manual_journal_persist(true)
-            .max_memtable_size(u32::try_from(LEAST).unwrap_or(u32::MAX));
-        let rows = keyspace.open_partition(&name, options)?;
-        let table = Rows { rows, whole: self.clone() };
-        Ok(Some(Spill { table: Box::new(table), in_memory: self.0.in_memory }))
+            .max_memtable_size(*sorted);
+        let rows = database.keyspace(&name, || options)?;
+        let table = Rows { rows, loader: None, whole: self.clone() };
+        Ok(Some(Spill { table: Box::new(table), in_memory: *in_memory, groups: *groups }))
     }
 }
 
 /// The rows of one operator on one worker.
 struct Rows {
-    rows: PartitionHandle,
+    rows: Keyspace,
+    /// Takes in runs, which are rows only once it has ended.
+    loader: Option<Loader>,
     whole: OnDisk,
+}
+
+impl Rows {
+    /// Has all that was loaded among the rows.
+    fn loaded(&mut self) -> Result<(), Failure> {
+        self.loader.take().map_or(Ok(()), Loader::end)
+    }
 }
 
 impl Table for Rows {
     fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
+        self.loaded()?;
         Ok(self.rows.get(key)?.map(|row| row.to_vec()))
     }
 
     fn write(&mut self, rows: Vec<Write>) -> Result<(), Failure> {
-        let Some(keyspace) = &self.whole.0.keyspace else { return Ok(()) };
-        let mut batch = keyspace.batch();
+        self.loaded()?;
+        let Some(database) = &self.whole.0.database else { return Ok(()) };
+        let mut batch = database.batch();
         for (key, row) in rows {
             match row {
                 Some(row) => batch.insert(&self.rows, key, row),
@@ -128,12 +154,32 @@ impl Table for Rows {
         Ok(batch.commit()?)
     }
 
+    fn load(&mut self, run: &mut Run) -> Result<(), Failure> {
+        let loader = match self.loader.take() {
+            Some(loader) => loader,
+            None => Loader::begin(&self.rows)?,
+        };
+        if !self.loader.insert(loader).take(run) {
+            self.loaded()?;
+        }
+        Ok(())
+    }
+
     fn each(&mut self, show: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), Failure> {
+        self.loaded()?;
         for row in self.rows.iter() {
-            let (key, row) = row?;
+            let (key, row) = row.into_inner()?;
             show(&key, &row);
         }
         Ok(())
+    }
+}
+
+impl Drop for Rows {
+    fn drop(&mut self) {
+        // The thread is not to write into a directory that is about to be removed. Nobody asks any
+        // more whether it succeeded.
+        let _ = self.loaded();
     }
 }
 

@@ -14,6 +14,7 @@ use crate::state::backend::Spill;
 use crate::state::journal::Noted;
 
 mod cold;
+mod row;
 
 use cold::Cold;
 
@@ -116,7 +117,18 @@ impl<K: Key> Keys<K> {
         }
     }
 
-    /// Ends a series of [puts](Self::put).
+    /// Takes out a key that was put in, and gives it back if it is in memory: there is no look at the
+    /// rows.
+    pub(crate) fn discard(&mut self, key: &K) -> Option<Box<Held<K>>> {
+        let hash = self.hasher.hash_one(key);
+        let held = self.hot.find_entry(hash, |it| it.key == *key).ok().map(|it| it.remove().0);
+        if let Some(cold) = &mut self.cold {
+            cold.discard(key, held.as_deref());
+        }
+        held
+    }
+
+    /// Ends a series of [puts](Self::put) and [discards](Self::discard).
     pub(crate) fn settle(&mut self) {
         self.cold.iter_mut().for_each(Cold::settle);
     }
