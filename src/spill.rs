@@ -11,9 +11,16 @@
 //! A key that is in memory costs what it costs without a directory, and a second look-up. One that
 //! is not is read, and another is written if it had changed: together some microseconds while the
 //! files are in the system's cache, two reads of the disk at most otherwise. What is in memory
-//! besides the keys: a quarter of `--state-mb` for blocks of files and half of it for writing, for
-//! all operators of the process together; for each key that waits for a timer or to expire, the
-//! key itself.
+//! besides the keys: a quarter of `--state-mb` for blocks of files, for all operators of the process
+//! together, and up to half of it for writing, for each operator, but at least 5 MB a worker.
+//!
+//! Timers stay in memory: a key that waits for a timer or to expire takes the key itself and eight
+//! bytes, in a tree that is about two thirds full; for a number some 30 bytes, for a text its
+//! characters besides. It takes them once for event time, once for the time of day and once for expiry,
+//! however many timers it has.
+//!
+//! State that is restored is written as sorted files at once, past the log, by a thread of its own,
+//! as fast as state is restored in memory; that takes up to 34 MB for each operator on a worker.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -194,6 +201,10 @@ fn file_name(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
     use super::*;
 
     fn settings(folder: &Path) -> Settings {
@@ -216,6 +227,75 @@ mod tests {
         table.each(&mut |key, row| rows.push((key.to_vec(), row.to_vec()))).expect("it reads");
         assert_eq!(rows, [(vec![1], vec![1; 3]), (vec![3], vec![])]);
         assert_eq!(other.get(&[1]).expect("it can be read"), None);
+    }
+
+    /// What is done to a table: rows that are put in or removed, whether as a run, and a row that is
+    /// looked for afterwards, unless the table is left alone.
+    type Step = (Vec<(Vec<u8>, Option<u8>)>, bool, Option<Vec<u8>>);
+
+    fn key() -> impl Strategy<Value = Vec<u8>> {
+        prop::collection::vec(0..4u8, 1..4)
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let rows = prop::collection::vec((key(), prop::option::of(any::<u8>())), 0..30);
+        (rows, any::<bool>(), prop::option::of(key()))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn what_is_loaded_and_written_is_what_a_map_holds(
+            steps in prop::collection::vec(step(), 1..14),
+        ) {
+            let folder = tempfile::tempdir().expect("a folder for the test");
+            let on_disk = open("job", &settings(folder.path())).expect("it opens");
+            let opened = backend(on_disk.as_ref()).open("sum", 0).expect("it opens");
+            let (mut table, mut run) = (opened.expect("it is on disk").table, Run::default());
+            let mut model = BTreeMap::new();
+            for (rows, loads, look) in steps {
+                for (key, row) in &rows {
+                    match row {
+                        Some(row) => run.put(|it| it.extend(key), |it| it.push(*row)),
+                        None => run.remove(|it| it.extend(key)),
+                    }
+                }
+                if loads {
+                    table.load(&mut run).expect("it takes rows");
+                    prop_assert!(run.is_empty());
+                } else {
+                    let rows = run.in_order().map(|(key, row)| (key.to_vec(), row.map(Vec::from)));
+                    table.write(rows.collect()).expect("it takes rows");
+                    run.clear();
+                }
+                model.extend(rows.into_iter().map(|(key, row)| (key, row.map(|it| vec![it]))));
+                if let Some(key) = look {
+                    let row = table.get(&key).expect("it can be read");
+                    prop_assert_eq!(row.as_ref(), model.get(&key).and_then(Option::as_ref));
+                }
+            }
+            let mut rows = Vec::new();
+            table.each(&mut |key, row| rows.push((key.to_vec(), row.to_vec()))).expect("it reads");
+            let left = model.into_iter().filter_map(|(key, row)| Some((key, row?)));
+            prop_assert_eq!(rows, left.collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn a_table_that_is_dropped_while_it_is_filled_leaves_nothing() {
+        let folder = tempfile::tempdir().expect("a folder for the test");
+        let on_disk = open("job", &settings(folder.path())).expect("it opens");
+        let opened = backend(on_disk.as_ref()).open("sum", 0).expect("it opens");
+        let (mut table, mut run) = (opened.expect("it is on disk").table, Run::default());
+        for number in 0..100_000u32 {
+            run.put(|it| it.extend(number.to_be_bytes()), |it| it.extend([7; 100]));
+            if run.bytes() > 100_000 {
+                table.load(&mut run).expect("it takes rows");
+            }
+        }
+        drop((on_disk, table));
+        assert!(!folder.path().join("job").join("0").exists());
     }
 
     #[test]

@@ -11,8 +11,9 @@ use fjall::Keyspace;
 
 use crate::state::backend::{Failure, Run};
 
-/// Runs that wait while one is written.
-const WAITING: usize = 1;
+/// Runs that wait while one is written: enough for the worker to go on while a file is synced to the
+/// disk, which the store does every 64 MB.
+const WAITING: usize = 32;
 
 /// The thread that fills one table.
 pub(super) struct Loader {

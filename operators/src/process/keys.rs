@@ -98,9 +98,16 @@ impl<K: Key> Keys<K> {
         }
     }
 
-    /// Puts a key in with its contents, whether it has some or not. What does not fit in memory
+    /// Puts a restored key in with its contents, whether it has some or not. What does not fit in memory
     /// becomes a row without a look at the rows; [`settle`](Self::settle) comes after the last.
     pub(crate) fn put(&mut self, mut held: Held<K>) {
+        let group = if self.cold.is_some() { crate::key::hash(&held.key) } else { 0 };
+        if let Some(cold) = &mut self.cold
+            && cold.full()
+            && !cold.warm(group)
+        {
+            return cold.put(&held, group);
+        }
         let hash = self.hasher.hash_one(&held.key);
         let entry =
             self.hot.entry(hash, |it| it.key == held.key, |it| self.hasher.hash_one(&it.key));
@@ -109,9 +116,9 @@ impl<K: Key> Keys<K> {
                 there.get_mut().contents = held.contents;
                 cold.iter_mut().for_each(|it| it.weigh(there.get_mut(), true));
             }
-            (Entry::Vacant(_), Some(cold)) if cold.full() => cold.put(&held),
+            (Entry::Vacant(_), Some(cold)) if cold.full() => cold.put(&held, group),
             (Entry::Vacant(vacant), cold) => {
-                cold.iter_mut().for_each(|it| it.weigh_restored(&mut held));
+                cold.iter_mut().for_each(|it| it.weigh_restored(&mut held, group));
                 vacant.insert(Box::new(held));
             }
         }

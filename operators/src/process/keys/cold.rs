@@ -24,7 +24,7 @@ const TOGETHER: usize = 256;
 
 /// Bytes of restored rows after which they are put into the table when the next group begins, at
 /// most.
-const RESTORED: usize = 4 << 20;
+const RESTORED: usize = 1 << 20;
 
 /// Bytes that a key in memory costs besides its contents, about.
 const OVERHEAD: usize = 96;
@@ -49,6 +49,8 @@ pub(super) struct Cold<K> {
     restored: Run,
     /// The group of the last of them.
     group: Group,
+    /// The end of the groups of which restored keys are in memory.
+    warm: u32,
     hand: usize,
     /// Rows that are to be removed.
     gone: BTreeSet<Vec<u8>>,
@@ -58,7 +60,7 @@ pub(super) struct Cold<K> {
 impl<K: Key> Cold<K> {
     pub(super) fn new(Spill { table, in_memory, groups }: Spill) -> Self {
         let (gone, restored, group) = (BTreeSet::new(), Run::default(), 0);
-        let (bytes, average, uses, count, hand) = (0, 0, 0, 0, 0);
+        let (bytes, average, uses, count, hand, warm) = (0, 0, 0, 0, 0, 0);
         let of = PhantomData;
         Self {
             table,
@@ -70,6 +72,7 @@ impl<K: Key> Cold<K> {
             groups,
             restored,
             group,
+            warm,
             hand,
             gone,
             of,
@@ -112,9 +115,14 @@ impl<K: Key> Cold<K> {
         self.bytes > self.in_memory - self.in_memory / 16
     }
 
+    /// Whether restored keys of the group of this hash may be in memory. Most are not while more state
+    /// is restored than fits, and a look-up among those that are costs as much as reading a row.
+    pub(super) fn warm(&self, hash: u64) -> bool {
+        u32::from(self.groups.group(hash)) < self.warm
+    }
+
     /// Makes a restored key, which is not in memory, a row in place of any that is there.
-    pub(super) fn put(&mut self, held: &Held<K>) {
-        let hash = hash(&held.key);
+    pub(super) fn put(&mut self, held: &Held<K>, hash: u64) {
         self.make_room(hash);
         if !self.gone.is_empty() {
             self.gone.remove(&row::key_of(&held.key));
@@ -137,14 +145,15 @@ impl<K: Key> Cold<K> {
 
     /// Writes restored rows if there are many and no more of their groups are to come.
     fn make_room(&mut self, hash: u64) {
-        let (group, most) = (self.groups.group(hash), RESTORED.min(self.in_memory / 8));
+        let (group, most) = (self.groups.group(hash), RESTORED.min(self.in_memory / 32));
         if std::mem::replace(&mut self.group, group) != group && self.restored.bytes() >= most {
             self.settle();
         }
     }
 
     /// Weighs a restored key that stays in memory. It may have an older row.
-    pub(super) fn weigh_restored(&mut self, held: &mut Held<K>) {
+    pub(super) fn weigh_restored(&mut self, held: &mut Held<K>, hash: u64) {
+        self.warm = self.warm.max(u32::from(self.groups.group(hash)) + 1);
         held.row.there = self.count > 0;
         self.weigh(held, true);
     }

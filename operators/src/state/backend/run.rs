@@ -97,11 +97,14 @@ impl Run {
     pub fn in_order(&mut self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
         let Self { bytes, places } = self;
         let key = |it: &Place| part(bytes, it.start, it.key);
-        places.sort_unstable_by(|a, b| {
-            let keys = a.first.cmp(&b.first).then_with(|| key(a).cmp(key(b)));
-            keys.then(b.start.cmp(&a.start))
+        places.sort_by(|a, b| a.first.cmp(&b.first).then_with(|| key(a).cmp(key(b))));
+        places.dedup_by(|later, kept| {
+            let same = later.first == kept.first && key(later) == key(kept);
+            if same {
+                *kept = *later;
+            }
+            same
         });
-        places.dedup_by(|a, b| a.first == b.first && key(a) == key(b));
         let bytes = &*bytes;
         places.iter().map(|it| {
             let behind = it.start + it.key as usize;
@@ -125,6 +128,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_key_without_bytes_may_be_removed_and_put_in_again() {
+        let mut run = Run::default();
+        run.remove(|_| ());
+        run.put(|_| (), |_| ());
+        assert!(run.in_order().eq([(&[][..], Some(&[][..]))]));
+    }
 
     proptest! {
         #[test]
