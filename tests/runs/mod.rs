@@ -104,9 +104,20 @@ impl Runs {
         settings: impl FnOnce(&mut Checkpointing),
         build: impl Fn(Events<'_, u64>) -> Result<()> + Send + Sync + 'static,
     ) -> Result<Snapshot> {
-        self.numbers.0.store(limit, Ordering::SeqCst);
-        let mut all = Settings::default().workers(workers).epoch_rows(100).quiet();
+        let mut all = Settings::default().workers(workers);
         settings(&mut all.checkpoints);
+        self.run_with(all, limit, build)
+    }
+
+    /// Runs the job with these settings until the source is at `limit`.
+    pub(crate) fn run_with(
+        &self,
+        settings: Settings,
+        limit: u64,
+        build: impl Fn(Events<'_, u64>) -> Result<()> + Send + Sync + 'static,
+    ) -> Result<Snapshot> {
+        self.numbers.0.store(limit, Ordering::SeqCst);
+        let all = settings.epoch_rows(100).quiet();
         let numbers = self.numbers.clone();
         let job = Job::new(JOB, all).store(Arc::clone(&self.store));
         job.run(move |flow| {

@@ -6,7 +6,7 @@ use std::path::Path;
 use tidemill::Result;
 use tidemill::connect::Random;
 use tidemill::prelude::*;
-use tidemill::process::{CoProcess, Context, MapState, States};
+use tidemill::process::{CoProcess, Context, MapState, Process, States};
 
 /// A number of a key at a moment, out of order.
 pub(crate) type Record = (i64, u64, i64);
@@ -86,4 +86,46 @@ pub(crate) fn timers(flow: &Flow<'_>, folder: &Path) -> Result<()> {
     };
     let balances = keyed(3)?.connect(keyed(4)?).process(Balances::new);
     balances.map(|it| format!("{it:?}")).write(to_text(folder.join("balances")))
+}
+
+/// A text per key and hundred seconds, which grows and is told and forgotten by a timer: a few
+/// megabytes at a time, of which many keys go between two checkpoints.
+struct Texts {
+    texts: MapState<i64, String>,
+}
+
+impl Process for Texts {
+    type Key = u64;
+    type Record = i64;
+    type Output = (u64, i64, usize);
+    type Side = Infallible;
+
+    fn on_record(&self, number: i64, context: &mut Context<'_, u64, (u64, i64, usize)>) {
+        let hundred = context.time().millis().div_euclid(100_000);
+        let mut texts = context.state(&self.texts);
+        let text = texts.or_insert_with(hundred, String::new);
+        text.extend(std::iter::repeat_n('x', number as usize));
+        context.set_event_timer(EventTime::from_millis(hundred * 100_000 + 99_999));
+    }
+
+    fn on_event_timer(&self, at: EventTime, context: &mut Context<'_, u64, (u64, i64, usize)>) {
+        let hundred = at.millis().div_euclid(100_000);
+        let text = context.state(&self.texts).remove(&hundred);
+        let key = *context.key();
+        context.emit((key, hundred, text.expect("a timer is set for what there is").len()));
+    }
+}
+
+/// A process function with more state than a job is given memory for.
+pub(crate) fn texts(flow: &Flow<'_>, folder: &Path) -> Result<()> {
+    let wide = |index, random: &mut Random| {
+        let (time, key, number) = record(index, random);
+        (time, key + 40 * random.below(200), number)
+    };
+    let texts = flow
+        .read(generate(9, wide).rate(40_000.0).limit(60_000))?
+        .event_time(|it: &Record| EventTime::from_millis(it.0), Disorder::up_to(millis(300)))
+        .key_value(|it| (it.1, it.2))
+        .process(|states| Texts { texts: states.map("texts") });
+    texts.map(|it| format!("{it:?}")).write(to_text(folder.join("texts")))
 }

@@ -13,8 +13,8 @@ pub(crate) type Decode = fn(&[u8]) -> Result<Box<dyn Cell>, String>;
 
 /// What a key holds under one name.
 pub(crate) trait Cell: Any {
-    /// The contents in their saved form.
-    fn encode(&self) -> Vec<u8>;
+    /// Appends the contents in their saved form.
+    fn encode_into(&self, bytes: &mut Vec<u8>);
 
     /// Drops what has expired, and says when the next thing will.
     fn expire(&mut self, expiry: Expiry, now: EventTime) -> Option<EventTime>;
@@ -43,8 +43,8 @@ impl<T> Default for One<T> {
 }
 
 impl<T: Stored> Cell for One<T> {
-    fn encode(&self) -> Vec<u8> {
-        crate::state::encode(self)
+    fn encode_into(&self, bytes: &mut Vec<u8>) {
+        crate::state::encode_into(bytes, self);
     }
 
     fn expire(&mut self, expiry: Expiry, now: EventTime) -> Option<EventTime> {

@@ -115,7 +115,11 @@ impl Contents {
     pub(crate) fn keep(&self, states: &States) -> Kept {
         let name = |place: usize| Rc::clone(&states.declared[place].name);
         let cells = self.cells.iter().filter(|(_, cell)| !cell.empty());
-        let cells = cells.map(|(place, cell)| (name(place), Bytes(cell.encode())));
+        let cells = cells.map(|(place, cell)| {
+            let mut bytes = Vec::new();
+            cell.encode_into(&mut bytes);
+            (name(place), Bytes(bytes))
+        });
         let Timers { event, processing, .. } = self.timers();
         Kept::new(cells, event.moments.clone(), processing.moments.clone())
     }
@@ -180,7 +184,21 @@ impl Serialize for Name {
 
 impl<'de> Deserialize<'de> for Name {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(|name| Self(name.into()))
+        deserializer.deserialize_str(NameVisitor)
+    }
+}
+
+struct NameVisitor;
+
+impl Visitor<'_> for NameVisitor {
+    type Value = Name;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a state")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Name, E> {
+        Ok(Name(name.into()))
     }
 }
 

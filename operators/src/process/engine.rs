@@ -217,7 +217,7 @@ impl<K: Key> Engine<K> {
 
     /// Takes an entry back. A later one for a key replaces an earlier one.
     pub(crate) fn restore(&mut self, (key, kept): Entry<K>) {
-        let Some(kept) = kept else { return self.forget(&key) };
+        let Some(kept) = kept else { return self.discard(&key) };
         match Contents::of(kept, &self.states, &mut self.dropped) {
             Ok(mut contents) => {
                 contents.cells.expire(|place| self.states.declared[place].expiry, self.watermark);
@@ -225,7 +225,7 @@ impl<K: Key> Engine<K> {
                 let mut held = Held::new(key, contents);
                 // Where an earlier entry of the key waits, it wakes for nothing.
                 if self.order.close(&mut held).empty {
-                    self.forget(&held.key);
+                    self.discard(&held.key);
                 } else {
                     self.keys.put(held);
                 }
@@ -258,19 +258,16 @@ impl<K: Key> Engine<K> {
     }
 
     fn forget(&mut self, key: &K) {
-        let Some(held) = self.keys.remove(key) else { return };
-        let Held { mut key, contents, .. } = *held;
-        let Timers { event, processing, cleanup } = contents.timers();
-        let Order { event: by_event, processing: by_today, cleanup: by_cleanup, .. } =
-            &mut self.order;
-        let places =
-            [(by_event, event.queued), (by_today, processing.queued), (by_cleanup, *cleanup)];
-        for (agenda, queued) in places {
-            if let Some(queued) = queued {
-                let place = (queued, key);
-                agenda.remove(&place);
-                key = place.1;
-            }
+        if let Some(held) = self.keys.remove(key) {
+            self.order.leave(*held);
+        }
+    }
+
+    /// Forgets a key that an earlier entry may have brought. If that is a row, the key may go on
+    /// waiting, and wakes for nothing.
+    fn discard(&mut self, key: &K) {
+        if let Some(held) = self.keys.discard(key) {
+            self.order.leave(*held);
         }
     }
 
@@ -316,6 +313,23 @@ impl<K: Key> Order<K> {
             wait(&mut self.cleanup, cleanup, next, key);
         }
         Closed { empty, changed }
+    }
+
+    /// Lets a key wait no more.
+    fn leave(&mut self, Held { mut key, contents, .. }: Held<K>) {
+        let Timers { event, processing, cleanup } = contents.timers();
+        let places = [
+            (&mut self.event, event.queued),
+            (&mut self.processing, processing.queued),
+            (&mut self.cleanup, *cleanup),
+        ];
+        for (agenda, queued) in places {
+            if let Some(queued) = queued {
+                let place = (queued, key);
+                agenda.remove(&place);
+                key = place.1;
+            }
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use crate::state::backend::Spill;
 use crate::state::journal::Noted;
 
 mod cold;
+mod row;
 
 use cold::Cold;
 
@@ -97,9 +98,16 @@ impl<K: Key> Keys<K> {
         }
     }
 
-    /// Puts a key in with its contents, whether it has some or not. What does not fit in memory
+    /// Puts a restored key in with its contents, whether it has some or not. What does not fit in memory
     /// becomes a row without a look at the rows; [`settle`](Self::settle) comes after the last.
     pub(crate) fn put(&mut self, mut held: Held<K>) {
+        let group = if self.cold.is_some() { crate::key::hash(&held.key) } else { 0 };
+        if let Some(cold) = &mut self.cold
+            && cold.full()
+            && !cold.warm(group)
+        {
+            return cold.put(&held, group);
+        }
         let hash = self.hasher.hash_one(&held.key);
         let entry =
             self.hot.entry(hash, |it| it.key == held.key, |it| self.hasher.hash_one(&it.key));
@@ -108,15 +116,26 @@ impl<K: Key> Keys<K> {
                 there.get_mut().contents = held.contents;
                 cold.iter_mut().for_each(|it| it.weigh(there.get_mut(), true));
             }
-            (Entry::Vacant(_), Some(cold)) if cold.full() => cold.put(&held),
+            (Entry::Vacant(_), Some(cold)) if cold.full() => cold.put(&held, group),
             (Entry::Vacant(vacant), cold) => {
-                cold.iter_mut().for_each(|it| it.weigh_restored(&mut held));
+                cold.iter_mut().for_each(|it| it.weigh_restored(&mut held, group));
                 vacant.insert(Box::new(held));
             }
         }
     }
 
-    /// Ends a series of [puts](Self::put).
+    /// Takes out a key that was put in, and gives it back if it is in memory: there is no look at the
+    /// rows.
+    pub(crate) fn discard(&mut self, key: &K) -> Option<Box<Held<K>>> {
+        let hash = self.hasher.hash_one(key);
+        let held = self.hot.find_entry(hash, |it| it.key == *key).ok().map(|it| it.remove().0);
+        if let Some(cold) = &mut self.cold {
+            cold.discard(key, held.as_deref());
+        }
+        held
+    }
+
+    /// Ends a series of [puts](Self::put) and [discards](Self::discard).
     pub(crate) fn settle(&mut self) {
         self.cold.iter_mut().for_each(Cold::settle);
     }

@@ -10,6 +10,12 @@
 
 use std::error::Error;
 
+use crate::key::Groups;
+
+mod run;
+
+pub use run::Run;
+
 /// Why a table failed.
 pub type Failure = Box<dyn Error + Send + Sync>;
 
@@ -32,6 +38,8 @@ pub struct Spill {
     pub table: Box<dyn Table>,
     /// Bytes of state that stay in memory, as far as they can be told.
     pub in_memory: usize,
+    /// The groups of keys: the rows of one group stand together, and in the order of the groups.
+    pub groups: Groups,
 }
 
 impl std::fmt::Debug for Spill {
@@ -55,6 +63,21 @@ pub trait Table {
     ///
     /// If the table cannot be written.
     fn write(&mut self, rows: Vec<Write>) -> Result<(), Failure>;
+
+    /// Puts in the rows of `run` and removes those that it says, many at a time as a restart does, and
+    /// leaves it empty. If that fails, this or a later call says so.
+    ///
+    /// Runs that follow one another in the order of the keys may be cheaper.
+    ///
+    /// # Errors
+    ///
+    /// If the table cannot be written.
+    fn load(&mut self, run: &mut Run) -> Result<(), Failure> {
+        let rows = run.in_order().map(|(key, row)| (key.to_vec(), row.map(<[u8]>::to_vec)));
+        let rows = rows.collect();
+        run.clear();
+        self.write(rows)
+    }
 
     /// Shows every row, in no particular order.
     ///

@@ -3,37 +3,34 @@
 //! A hand goes round the keys in memory, like that of a clock: a key that was used since it passed
 //! last stays, another one goes. Keys go some at a time and are written together, those that are
 //! as they were read not at all.
+//!
+//! State that is restored comes group by group, and rows are in the order of the groups: so runs of
+//! whole groups follow one another, and a table can take them without a look at what it has.
 
 use std::collections::BTreeSet;
 use std::marker::PhantomData;
 
 use hashbrown::HashTable;
-use serde::{Deserialize, Serialize};
 
-use super::{Held, Row};
+use super::{Held, Row, row};
+use crate::key::{Group, Groups, hash};
 use crate::keyed::Key;
-use crate::process::contents::{Bytes, Contents, Kept, Moments, Timers};
+use crate::process::contents::Kept;
 use crate::process::states::States;
-use crate::state::backend::{Failure, Spill, Table, Write};
-use crate::state::journal::Noted;
-use crate::state::{decode, encode};
-use crate::time::EventTime;
+use crate::state::backend::{Failure, Run, Spill, Table, Write};
 
 /// Keys that are put into the table at once, at most.
 const TOGETHER: usize = 256;
 
-/// Restored keys that are put into the table at once.
-const RESTORED: usize = 4096;
+/// Bytes of restored rows after which they are put into the table when the next group begins, at
+/// most.
+const RESTORED: usize = 1 << 20;
 
 /// Bytes that a key in memory costs besides its contents, about.
 const OVERHEAD: usize = 96;
 
 /// One in so many uses of keys measures the key that is used.
 const MEASURED: usize = 16;
-
-/// A key as a row: its states by place, its timers, where it waits, and when it was noted.
-#[derive(Serialize, Deserialize)]
-struct Cells(Vec<(u32, Bytes)>, Vec<EventTime>, Vec<EventTime>, [Option<EventTime>; 4], Noted);
 
 /// The keys that are rows.
 pub(super) struct Cold<K> {
@@ -44,11 +41,16 @@ pub(super) struct Cold<K> {
     /// The length that a row has on average, as far as rows were measured.
     average: usize,
     uses: usize,
-    /// Keys that are rows only; too many, if keys were restored more than once, until all rows are
-    /// looked at.
+    /// Keys that are rows only; too many, if keys were restored more than once or gone again, until
+    /// all rows are looked at.
     count: usize,
+    groups: Groups,
     /// Rows of restored keys that are not written.
-    restored: Vec<Write>,
+    restored: Run,
+    /// The group of the last of them.
+    group: Group,
+    /// The end of the groups of which restored keys are in memory.
+    warm: u32,
     hand: usize,
     /// Rows that are to be removed.
     gone: BTreeSet<Vec<u8>>,
@@ -56,11 +58,25 @@ pub(super) struct Cold<K> {
 }
 
 impl<K: Key> Cold<K> {
-    pub(super) fn new(Spill { table, in_memory }: Spill) -> Self {
-        let (gone, restored) = (BTreeSet::new(), Vec::new());
-        let (bytes, average, uses, count, hand) = (0, 0, 0, 0, 0);
+    pub(super) fn new(Spill { table, in_memory, groups }: Spill) -> Self {
+        let (gone, restored, group) = (BTreeSet::new(), Run::default(), 0);
+        let (bytes, average, uses, count, hand, warm) = (0, 0, 0, 0, 0, 0);
         let of = PhantomData;
-        Self { table, in_memory, bytes, average, uses, count, restored, hand, gone, of }
+        Self {
+            table,
+            in_memory,
+            bytes,
+            average,
+            uses,
+            count,
+            groups,
+            restored,
+            group,
+            warm,
+            hand,
+            gone,
+            of,
+        }
     }
 
     pub(super) fn count(&self) -> usize {
@@ -71,7 +87,7 @@ impl<K: Key> Cold<K> {
     pub(super) fn load(&mut self, key: &K, states: &States) -> Option<Held<K>> {
         let bytes = self.row(key)?;
         self.count -= 1;
-        let (contents, noted) = contents(row(&bytes), states);
+        let (contents, noted) = row::contents(&bytes, states);
         let length = bytes.len() as u32;
         let row = Row { there: true, length, ..Row::default() };
         Some(Held { key: key.clone(), contents, noted, row })
@@ -79,7 +95,7 @@ impl<K: Key> Cold<K> {
 
     /// What is to be saved of `key`.
     pub(super) fn kept(&mut self, key: &K, states: &States) -> Option<Kept> {
-        self.row(key).map(|bytes| kept(row(&bytes), states))
+        self.row(key).map(|bytes| row::kept(&bytes, states))
     }
 
     fn row(&mut self, key: &K) -> Option<Vec<u8>> {
@@ -87,7 +103,7 @@ impl<K: Key> Cold<K> {
             return None;
         }
         self.settle();
-        let key = encode(key);
+        let key = row::key_of(key);
         if self.gone.contains(&key) {
             return None;
         }
@@ -99,21 +115,45 @@ impl<K: Key> Cold<K> {
         self.bytes > self.in_memory - self.in_memory / 16
     }
 
+    /// Whether restored keys of the group of this hash may be in memory. Most are not while more state
+    /// is restored than fits, and a look-up among those that are costs as much as reading a row.
+    pub(super) fn warm(&self, hash: u64) -> bool {
+        u32::from(self.groups.group(hash)) < self.warm
+    }
+
     /// Makes a restored key, which is not in memory, a row in place of any that is there.
-    pub(super) fn put(&mut self, held: &Held<K>) {
-        let key = encode(&held.key);
+    pub(super) fn put(&mut self, held: &Held<K>, hash: u64) {
+        self.make_room(hash);
         if !self.gone.is_empty() {
-            self.gone.remove(&key);
+            self.gone.remove(&row::key_of(&held.key));
         }
         self.count += 1;
-        self.restored.push((key, Some(cells(held))));
-        if self.restored.len() >= RESTORED {
+        let key = |bytes: &mut Vec<u8>| row::append_key(bytes, hash, &held.key);
+        self.restored.put(key, |bytes| row::append(bytes, held));
+    }
+
+    /// Takes out a restored key, which was in memory as `held` or is a row at most. That it is gone
+    /// does not show in [`count`](Self::count) until all rows are looked at.
+    pub(super) fn discard(&mut self, key: &K, held: Option<&Held<K>>) {
+        self.bytes -= held.map_or(0, |it| it.row.bytes as usize);
+        if self.count > 0 && held.is_none_or(|it| it.row.there) {
+            let hash = hash(key);
+            self.make_room(hash);
+            self.restored.remove(|bytes| row::append_key(bytes, hash, key));
+        }
+    }
+
+    /// Writes restored rows if there are many and no more of their groups are to come.
+    fn make_room(&mut self, hash: u64) {
+        let (group, most) = (self.groups.group(hash), RESTORED.min(self.in_memory / 32));
+        if std::mem::replace(&mut self.group, group) != group && self.restored.bytes() >= most {
             self.settle();
         }
     }
 
     /// Weighs a restored key that stays in memory. It may have an older row.
-    pub(super) fn weigh_restored(&mut self, held: &mut Held<K>) {
+    pub(super) fn weigh_restored(&mut self, held: &mut Held<K>, hash: u64) {
+        self.warm = self.warm.max(u32::from(self.groups.group(hash)) + 1);
         held.row.there = self.count > 0;
         self.weigh(held, true);
     }
@@ -121,12 +161,7 @@ impl<K: Key> Cold<K> {
     /// Writes the restored keys.
     pub(super) fn settle(&mut self) {
         if !self.restored.is_empty() {
-            let mut rows = std::mem::take(&mut self.restored);
-            // The last row of a key holds.
-            rows.reverse();
-            rows.sort_by(|(a, _), (b, _)| a.cmp(b));
-            rows.dedup_by(|(a, _), (b, _)| a == b);
-            working(self.table.write(rows));
+            working(self.table.load(&mut self.restored));
         }
     }
 
@@ -134,7 +169,7 @@ impl<K: Key> Cold<K> {
     pub(super) fn forget(&mut self, held: &Held<K>) {
         self.bytes -= held.row.bytes as usize;
         if held.row.there {
-            self.gone.insert(encode(&held.key));
+            self.gone.insert(row::key_of(&held.key));
             if self.gone.len() >= TOGETHER {
                 self.write(Vec::new());
             }
@@ -152,10 +187,10 @@ impl<K: Key> Cold<K> {
         let (gone, mut count) = (&self.gone, 0);
         working(self.table.each(&mut |key, bytes| {
             if !gone.contains(key) {
-                let key = decode(key).expect("a key is read as it was written");
+                let key = row::key(key);
                 if !is_hot(&key) {
                     count += 1;
-                    give(&key, kept(row(bytes), states));
+                    give(&key, row::kept(bytes, states));
                 }
             }
         }));
@@ -166,7 +201,7 @@ impl<K: Key> Cold<K> {
     /// of its row, which tells what is behind them. Rows are measured now and then.
     pub(super) fn weigh(&mut self, held: &mut Held<K>, changed: bool) {
         if self.uses.is_multiple_of(MEASURED) {
-            let length = cells(held).len();
+            let length = row::length(held);
             held.row.length = u32::try_from(length).unwrap_or(u32::MAX);
             self.average = if self.uses == 0 { length } else { (15 * self.average + length) / 16 };
         }
@@ -201,9 +236,11 @@ impl<K: Key> Cold<K> {
             self.bytes -= held.row.bytes as usize;
             self.count += 1;
             if held.row.stale || !held.row.there {
-                let key = encode(&held.key);
+                let key = row::key_of(&held.key);
                 self.gone.remove(&key);
-                rows.push((key, Some(cells(&held))));
+                let mut row = Vec::new();
+                row::append(&mut row, &held);
+                rows.push((key, Some(row)));
             }
         }
         self.write(rows);
@@ -223,43 +260,4 @@ impl<K: Key> Cold<K> {
 /// error, with the name of the operator.
 fn working<T>(given: Result<T, Failure>) -> T {
     given.unwrap_or_else(|error| panic!("the table of its state fails: {error}"))
-}
-
-fn row(bytes: &[u8]) -> Cells {
-    decode(bytes).expect("a row is read as it was written")
-}
-
-fn cells<K>(held: &Held<K>) -> Vec<u8> {
-    let Contents { cells, .. } = &held.contents;
-    let timers = held.contents.timers();
-    let states = cells.iter().map(|(place, cell)| (place as u32, Bytes(cell.encode())));
-    let waits = [timers.event.queued, timers.processing.queued, timers.cleanup, cells.cleanup];
-    let (event, processing) = (timers.event.all(), timers.processing.all());
-    encode(&Cells(states.collect(), event.to_vec(), processing.to_vec(), waits, held.noted))
-}
-
-fn contents(
-    Cells(states, event, processing, waits, noted): Cells,
-    of: &States,
-) -> (Contents, Noted) {
-    let mut contents = Contents::default();
-    for (place, Bytes(bytes)) in states {
-        let place = place as usize;
-        let cell = of.declared.get(place).map(|it| (it.decode)(&bytes));
-        let cell = cell.expect("a table serves one run").expect("a cell is read as it was written");
-        contents.cells.put(place, cell);
-    }
-    let [event_queued, processing_queued, cleanup_queued, cleanup] = waits;
-    let event = Moments::new(event, event_queued);
-    let processing = Moments::new(processing, processing_queued);
-    contents.put_timers(Timers { event, processing, cleanup: cleanup_queued });
-    contents.cells.cleanup = cleanup;
-    (contents, noted)
-}
-
-fn kept(Cells(states, event, processing, ..): Cells, of: &States) -> Kept {
-    let states = states
-        .into_iter()
-        .filter_map(|(place, bytes)| Some((of.declared.get(place as usize)?.name.clone(), bytes)));
-    Kept::new(states, event, processing)
 }

@@ -128,8 +128,8 @@ impl<T> Default for Elements<T> {
 }
 
 impl<T: Stored> Cell for Elements<T> {
-    fn encode(&self) -> Vec<u8> {
-        crate::state::encode(self)
+    fn encode_into(&self, bytes: &mut Vec<u8>) {
+        crate::state::encode_into(bytes, self);
     }
 
     fn expire(&mut self, expiry: Expiry, now: EventTime) -> Option<EventTime> {

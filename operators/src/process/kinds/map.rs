@@ -159,8 +159,8 @@ impl<M, T> Default for Entries<M, T> {
 }
 
 impl<M: Stored + Ord, T: Stored> Cell for Entries<M, T> {
-    fn encode(&self) -> Vec<u8> {
-        crate::state::encode(self)
+    fn encode_into(&self, bytes: &mut Vec<u8>) {
+        crate::state::encode_into(bytes, self);
     }
 
     fn expire(&mut self, expiry: Expiry, now: EventTime) -> Option<EventTime> {
