@@ -37,6 +37,8 @@
 mod adjacency;
 mod close;
 mod edge;
+mod extend;
+mod near;
 mod part;
 mod push;
 mod queue;
@@ -51,6 +53,7 @@ mod update;
 mod vertices;
 mod walk;
 
+pub use close::Motifs;
 pub use edge::{Edge, Real};
 pub use part::Direction;
 pub use ranks::{DAMPING, TOLERANCE};

@@ -24,12 +24,12 @@ fn changes(vertices: u64) -> impl Strategy<Value = Change> + Clone {
 }
 
 /// Short histories of wild changes.
-fn wild() -> impl Strategy<Value = Run<Change>> {
+pub(crate) fn wild() -> impl Strategy<Value = Run<Change>> {
     runs(histories(changes(9), 1..8, 0..12))
 }
 
 /// A connected start, from which edges go and to which they return: what is deleted was there.
-fn sparse() -> impl Strategy<Value = Run<Change>> {
+pub(crate) fn sparse() -> impl Strategy<Value = Run<Change>> {
     let edges = prop::collection::vec((0..40u64, 0..40u64, 0..4u8), 60);
     let picks = prop::collection::vec(prop::collection::vec(0..60usize, 0..6), 1..8);
     let epochs = (edges, picks).prop_map(|(edges, picks)| {
@@ -80,7 +80,7 @@ pub(crate) fn expected<V: Clone + PartialEq + Ord>(
 }
 
 #[track_caller]
-fn compare<V: Clone + Debug + Ord + Send + 'static>(
+pub(crate) fn compare<V: Clone + Debug + Ord + Send + 'static>(
     run: &Run<Change>,
     direction: Direction,
     build: impl for<'s> Fn(&Graph<'s>) -> Values<'s, V> + Send + Sync + 'static,
@@ -206,7 +206,7 @@ fn check_ranks(run: &Run<Change>) {
     }
 }
 
-const BOTH: [Direction; 2] = [Direction::Directed, Direction::Undirected];
+pub(crate) const BOTH: [Direction; 2] = [Direction::Directed, Direction::Undirected];
 
 fn check_all(run: &Run<Change>) {
     for direction in BOTH {

@@ -8,6 +8,7 @@ mod support;
 
 mod histories;
 mod model;
+mod patterns;
 mod real;
 mod shapes;
 mod tool;
