@@ -214,18 +214,19 @@ impl<S: Spread> Spreading<S> {
         // Within an epoch an edge may come and go.
         let some_went = ways.iter().any(|it| !it.appeared);
         for Way { from, to, weight, .. } in ways.iter().filter(|it| it.appeared) {
-            let value = self.value[*from as usize];
-            if !self.part.vertices.mine(*from) || value == NONE {
+            if !self.part.vertices.mine(*from) {
                 continue;
             }
-            if some_went && !self.part.leads(*from, *to, *weight) {
+            if !self.part.vertices.mine(*to) {
+                // While no way led there, what was offered before may have been lost unheard of here:
+                // also if there is nothing to offer yet.
+                self.value[*to as usize] = NONE;
+            }
+            let value = self.value[*from as usize];
+            if value == NONE || some_went && !self.part.leads(*from, *to, *weight) {
                 continue;
             }
             let offer = self.spread.along(value, *weight);
-            if !self.part.vertices.mine(*to) {
-                // What was offered along ways that are gone may be forgotten over there.
-                self.value[*to as usize] = NONE;
-            }
             self.offer(*to, offer, *from, post);
         }
     }

@@ -33,6 +33,26 @@ fn an_empty_graph_has_no_answers() {
 }
 
 #[test]
+fn a_way_that_comes_before_its_value_leads_where_another_led() {
+    // Whoever the owners are, in some of these the old way and the new begin at one of them, which
+    // remembers what it offered along the old.
+    for first in 0..24 {
+        let [source, near, between, next, far] = [0, 1, 2, 3, 4].map(|it| first + it);
+        let (old, new) = (edge(source, far), edge(next, far));
+        let way = [(source, near), (near, between), (between, next)].map(|it| edge(it.0, it.1));
+        let comes = way.into_iter().chain([new, new]).collect();
+        each(vec![vec![old, gone(new)], vec![gone(old)], comes], |run| {
+            check(
+                run,
+                Direction::Directed,
+                move |graph| graph.bfs(source),
+                move |whole| whole.bfs(source),
+            );
+        });
+    }
+}
+
+#[test]
 fn one_vertex_comes_and_goes() {
     let vertex = (Edge::vertex(u64::MAX), 1);
     each(vec![vec![vertex], vec![gone(vertex)], vec![vertex]], |run| {
