@@ -36,8 +36,11 @@
 
 mod adjacency;
 mod close;
+mod cores;
 mod edge;
 mod extend;
+mod independent;
+mod mirror;
 mod near;
 mod part;
 mod push;

@@ -1,4 +1,4 @@
-//! Communities, cores and strong components: what is computed by sweeps.
+//! Communities and strong components: what is computed by sweeps.
 
 use super::part::Direction;
 use super::sweep::{Next, Sweep, Sweeping};
@@ -43,46 +43,6 @@ impl Sweep for Communities {
 
     fn next(&self, _: u32, sweeps: u32, changed: bool) -> Next {
         if sweeps < self.iterations && changed { Next::Sweep } else { Next::End }
-    }
-
-    fn shown(&self, value: u64) -> u64 {
-        value
-    }
-}
-
-/// Lowers each vertex to the greatest *h* such that *h* of its neighbours have *h* at least: that ends with
-/// the cores ([Lü et al.](https://doi.org/10.1038/ncomms10168)).
-#[derive(Default)]
-struct Cores {
-    around: Vec<u64>,
-}
-
-impl Sweep for Cores {
-    type Value = u64;
-    type Shown = u64;
-
-    fn start(&self, _: u64) -> u64 {
-        u64::MAX
-    }
-
-    fn step(
-        &mut self,
-        _: u32,
-        _: u64,
-        own: u64,
-        _: impl Iterator<Item = u64>,
-        to: impl Iterator<Item = u64>,
-    ) -> u64 {
-        self.around.clear();
-        self.around.extend(to);
-        self.around.sort_unstable_by(|one, other| other.cmp(one));
-        let ranked = self.around.iter().zip(1..);
-        let most = ranked.take_while(|(value, rank)| *value >= rank).count() as u64;
-        most.min(own)
-    }
-
-    fn next(&self, _: u32, _: u32, changed: bool) -> Next {
-        if changed { Next::Sweep } else { Next::End }
     }
 
     fn shown(&self, value: u64) -> u64 {
@@ -188,22 +148,6 @@ impl<'scope> Graph<'scope> {
         let sweep = Communities { iterations, direction, around: Vec::new() };
         let rule = move |owners| Sweeping::new(sweep, owners, direction);
         Values { updates: self.edges.clone().rounds("cdlp", ends, rule) }
-    }
-
-    /// The core number of each vertex: the greatest *k* such that it is in a part of the graph in which
-    /// each vertex has *k* neighbours. Edges count once, whichever way they lead.
-    ///
-    /// # Guarantees
-    ///
-    /// At the end of each epoch, exactly the core numbers of the graph as it is then.
-    ///
-    /// # Cost
-    ///
-    /// Computed anew in each epoch in which the graph changes, on arrays: sweeps over all edges until
-    /// no number changes, usually some dozens.
-    pub fn kcore(&self) -> Values<'scope, u64> {
-        let rule = |owners| Sweeping::new(Cores::default(), owners, Direction::Undirected);
-        Values { updates: self.edges.clone().rounds("kcore", ends, rule) }
     }
 
     /// The strongly connected component of each vertex: the least of the vertices that it reaches and

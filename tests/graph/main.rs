@@ -6,6 +6,7 @@ mod child;
 #[path = "../../operators/tests/support/mod.rs"]
 mod support;
 
+mod choices;
 mod histories;
 mod model;
 mod patterns;

@@ -1,0 +1,184 @@
+//! Values that vertices show each other: each part has those of its own vertices, and keeps those that the
+//! neighbours in other parts told it last.
+//!
+//! A vertex whose value changes tells each part that has neighbours of it once. Which of its own vertices
+//! are next to one of another part is kept in lists, so that nobody has to be asked.
+
+use super::adjacency::Adjacency;
+use super::edge::Edge;
+use super::part::{Direction, Part};
+use super::update::Update;
+use crate::collection::Diff;
+use crate::fixpoint::Owners;
+use crate::time::Epoch;
+
+/// The values of a part's vertices, and of those next to them. A vertex begins with the default.
+pub(super) struct Mirror<V> {
+    pub(super) part: Part<()>,
+    value: Vec<V>,
+    /// Which of ours are next to vertices of other parts.
+    back: Adjacency<()>,
+    /// What was told last, if the vertex was there.
+    shown: Vec<Option<V>>,
+    noted: Vec<u32>,
+    marked: Vec<bool>,
+    /// The parts that were told of a vertex: by its number in the order of telling.
+    heard: Vec<u64>,
+    telling: u64,
+}
+
+/// What an epoch does to a part.
+#[derive(Default)]
+pub(super) struct Changed {
+    /// The vertices of this part that it touches, each once.
+    pub(super) touched: Vec<u32>,
+    /// The ways that appear and begin in this part, as far as they do not vanish again.
+    pub(super) ways: Vec<(u32, u32)>,
+}
+
+impl<V: Copy + Default + PartialEq + 'static> Mirror<V> {
+    /// Of a graph whose edges lead both ways.
+    pub(super) fn new(owners: Owners) -> Self {
+        let heard = vec![0; owners.peers()];
+        Self {
+            part: Part::new(owners, Direction::Undirected),
+            value: Vec::new(),
+            back: Adjacency::new(),
+            shown: Vec::new(),
+            noted: Vec::new(),
+            marked: Vec::new(),
+            heard,
+            telling: 0,
+        }
+    }
+
+    /// Takes the changes of an epoch.
+    pub(super) fn accept(&mut self, changes: &[(Edge, Diff)]) -> Changed {
+        let mut changed = Changed::default();
+        if self.part.is_empty() && changes.iter().all(|(_, diff)| *diff > 0) {
+            self.load(changes, &mut changed);
+        } else {
+            let mut ways = Vec::new();
+            for (edge, diff) in changes {
+                self.part.change(edge, *diff, &mut changed.touched, &mut ways);
+            }
+            changed.touched.sort_unstable();
+            changed.touched.dedup();
+            for way in ways {
+                if self.part.vertices.mine(way.from) {
+                    changed.ways.extend(way.appeared.then_some((way.from, way.to)));
+                } else {
+                    let diff = if way.appeared { 1 } else { -1 };
+                    self.back.change(way.from, way.to, (), diff);
+                }
+            }
+            changed.ways.retain(|(from, to)| self.part.leads(*from, *to, ()));
+        }
+        let slots = self.part.vertices.len();
+        self.value.resize(slots, V::default());
+        self.shown.resize(slots, None);
+        self.marked.resize(slots, false);
+        changed.touched.iter().for_each(|it| self.note(*it));
+        changed
+    }
+
+    fn load(&mut self, edges: &[(Edge, Diff)], changed: &mut Changed) {
+        self.part.load(edges);
+        let vertices = &self.part.vertices;
+        let slots = vertices.len();
+        changed.touched.extend((0..slots as u32).filter(|it| vertices.mine(*it)));
+        for slot in &changed.touched {
+            changed.ways.extend(self.part.outgoing(*slot).iter().map(|it| (*slot, it.0)));
+        }
+        let others = changed.ways.iter().filter(|it| !vertices.mine(it.1));
+        self.back.load(slots, &Vec::from_iter(others.map(|(from, to)| (*to, *from, ()))));
+    }
+
+    #[inline]
+    pub(super) fn value(&self, slot: u32) -> V {
+        self.value[slot as usize]
+    }
+
+    /// The neighbours of a vertex; of one of another part, those that are in this part.
+    #[inline]
+    pub(super) fn near(&self, slot: u32) -> &[(u32, ())] {
+        if self.part.vertices.mine(slot) { self.part.outgoing(slot) } else { self.back.of(slot) }
+    }
+
+    /// Whether a vertex of this part was there before the epoch.
+    pub(super) fn was_there(&self, slot: u32) -> bool {
+        self.shown[slot as usize].is_some()
+    }
+
+    /// Notes that the value of a vertex of this part may be another at the end of the epoch.
+    fn note(&mut self, slot: u32) {
+        if !std::mem::replace(&mut self.marked[slot as usize], true) {
+            self.noted.push(slot);
+        }
+    }
+
+    /// Sets the value of a vertex of this part: its neighbours have to be [told](Self::tell).
+    pub(super) fn set(&mut self, slot: u32, value: V) {
+        self.value[slot as usize] = value;
+        self.note(slot);
+    }
+
+    /// Takes what the part of another vertex tells: gives its slot, unless it is next to none of ours.
+    pub(super) fn hear(&mut self, id: u64, value: V) -> Option<u32> {
+        let slot = self.part.vertices.find(id)?;
+        self.value[slot as usize] = value;
+        Some(slot)
+    }
+
+    /// Gives the other parts in which a vertex has neighbours that count, each once.
+    pub(super) fn tell(
+        &mut self,
+        slot: u32,
+        counts: impl Fn(V) -> bool,
+        mut send: impl FnMut(usize, u64),
+    ) {
+        self.telling += 1;
+        let vertices = &self.part.vertices;
+        for (other, ()) in self.part.outgoing(slot) {
+            if vertices.mine(*other) || !counts(self.value[*other as usize]) {
+                continue;
+            }
+            let owner = vertices.owner(*other);
+            if std::mem::replace(&mut self.heard[owner], self.telling) != self.telling {
+                send(owner, vertices.id(slot));
+            }
+        }
+    }
+
+    /// Gives what has to be told along ways that are new: another part may know nothing of a vertex.
+    pub(super) fn introduce(&self, ways: &[(u32, u32)], mut send: impl FnMut(usize, u64, V)) {
+        let vertices = &self.part.vertices;
+        let news = ways
+            .iter()
+            .filter(|(from, to)| !vertices.mine(*to) && self.value[*from as usize] != V::default());
+        let mut news = Vec::from_iter(news.map(|(from, to)| (*from, vertices.owner(*to))));
+        news.sort_unstable();
+        news.dedup();
+        for (from, owner) in news {
+            send(owner, vertices.id(from), self.value[from as usize]);
+        }
+    }
+
+    /// Ends an epoch.
+    pub(super) fn finish<S>(&mut self, epoch: Epoch, show: fn(V) -> S, out: &mut Vec<Update<S>>) {
+        for slot in self.noted.drain(..) {
+            self.marked[slot as usize] = false;
+            let has = self.part.present(slot).then_some(self.value[slot as usize]);
+            let had = std::mem::replace(&mut self.shown[slot as usize], has);
+            if has != had {
+                let vertex = self.part.vertices.id(slot);
+                out.push(Update { epoch, vertex, old: had.map(show), new: has.map(show) });
+            }
+        }
+        let (value, back, shown) = (&mut self.value, &mut self.back, &mut self.shown);
+        self.part.clear(|slot| {
+            back.forget(slot);
+            (value[slot as usize], shown[slot as usize]) = (V::default(), None);
+        });
+    }
+}
