@@ -35,10 +35,13 @@
 //! afterwards is worked off from what is known.
 
 mod adjacency;
+mod answers;
+mod between;
 mod close;
 mod cores;
 mod edge;
 mod extend;
+mod forest;
 mod independent;
 mod mirror;
 mod near;
@@ -47,17 +50,21 @@ mod push;
 mod queue;
 mod rank;
 mod ranks;
+mod replica;
 mod split;
 mod spread;
 mod spreading;
 mod sweep;
 mod swept;
+mod truss;
 mod update;
 mod vertices;
 mod walk;
 
+pub use between::Sources;
 pub use close::Motifs;
 pub use edge::{Edge, Real};
+pub use forest::Branch;
 pub use part::Direction;
 pub use ranks::{DAMPING, TOLERANCE};
 pub use update::{Update, Values};

@@ -26,11 +26,13 @@ use crate::collection::Diff;
 use crate::fixpoint::{Owners, Post, Round, Rounds};
 use crate::time::Epoch;
 
-/// What parts tell each other of a vertex.
+/// What parts tell each other, most of it of a vertex.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 enum Word {
     /// It has this number.
     Has(u64, u32),
+    /// So much has changed that all begin again.
+    Begin,
     /// It is raised on trial, and not any more.
     Tried(u64),
     Failed(u64),
@@ -53,8 +55,9 @@ struct Coring {
     trial: Vec<u32>,
     /// Ours that rose, from which is gone on.
     risen: Vec<u32>,
-    /// The ways that are new.
+    /// The ways that are new, and whether these are many.
     ways: Vec<(u32, u32)>,
+    much: bool,
     /// How many neighbours have which number, for finding a new one.
     having: Vec<u32>,
 }
@@ -69,6 +72,7 @@ impl Coring {
             trial: Vec::new(),
             risen: Vec::new(),
             ways: Vec::new(),
+            much: false,
             having: Vec::new(),
         }
     }
@@ -77,6 +81,29 @@ impl Coring {
         if !std::mem::replace(&mut self.waits[slot as usize], true) {
             self.queue.push_back(slot);
         }
+    }
+
+    /// Gives a vertex of ours a number that is great enough: that of its neighbours.
+    fn rate(&mut self, slot: u32) {
+        let degree = self.core.near(slot).len();
+        self.core.set(slot, degree as u32);
+    }
+
+    /// Begins with numbers that are great enough for all: if much has come, that is the shorter way.
+    fn begin_again(&mut self) {
+        self.ways.clear();
+        for slot in 0..self.core.part.vertices.len() as u32 {
+            if self.core.part.vertices.mine(slot) {
+                self.rate(slot);
+                self.wait(slot);
+                self.ways.extend(self.core.near(slot).iter().map(|it| (slot, it.0)));
+            }
+        }
+    }
+
+    /// Tells other parts what they may not know.
+    fn introduce(&self, post: &mut Post<Word>) {
+        self.core.introduce(&self.ways, |to, id, core| post.to(to, Word::Has(id, core)));
     }
 
     /// Lets those of ours wait that have a neighbour whose number fell.
@@ -228,24 +255,12 @@ impl Rounds<Edge> for Coring {
         self.waits.resize(slots, false);
         self.tried.resize(slots, false);
         self.ways = changed.ways;
-        let all = self.ways.len() > slots / 2;
-        let again = if all { (0..slots as u32).collect() } else { changed.touched };
-        for slot in again {
-            if self.core.part.vertices.mine(slot) {
-                // The number of neighbours is great enough: if much has come, that is the shorter way.
-                if all || !self.core.was_there(slot) {
-                    let degree = self.core.near(slot).len();
-                    self.core.set(slot, degree as u32);
-                }
-                self.wait(slot);
+        self.much = self.ways.len() > slots / 2;
+        for slot in changed.touched {
+            if !self.core.was_there(slot) {
+                self.rate(slot);
             }
-        }
-        if all {
-            // Others are to know of all that was raised.
-            self.ways.clear();
-            for slot in (0..slots as u32).filter(|it| self.core.part.vertices.mine(*it)) {
-                self.ways.extend(self.core.near(slot).iter().map(|it| (slot, it.0)));
-            }
+            self.wait(slot);
         }
     }
 
@@ -253,11 +268,22 @@ impl Rounds<Edge> for Coring {
         let first = round.step == 0;
         let next = Round::of_phase(round.phase + 1);
         if round.phase == LOWER && first {
-            // What is not known yet would lower what is next to it.
-            self.core.introduce(&self.ways, |to, id, core| post.to(to, Word::Has(id, core)));
+            if std::mem::take(&mut self.much) {
+                let peers = self.core.part.vertices.owners().peers();
+                (0..peers).for_each(|it| post.to(it, Word::Begin));
+            } else {
+                // What is not known yet would lower what is next to it.
+                self.introduce(post);
+            }
             return Some(round.next());
         }
         if round.phase == LOWER {
+            if mail.iter().any(|it| matches!(it, Word::Begin)) {
+                self.begin_again();
+                self.introduce(post);
+                self.ways.clear();
+                return Some(round.next());
+            }
             self.lower(mail, post);
             return (!self.ways.is_empty()).then_some(next);
         }

@@ -119,8 +119,7 @@ impl<'scope> Graph<'scope> {
     /// # Cost
     ///
     /// Maintained. An edge that comes or goes costs the neighbours of those vertices that come in or go
-    /// out of the set for it: two or three [on average](https://doi.org/10.1109/FOCS.2019.00032),
-    /// however large the graph is.
+    /// out of the set for it: [one on average](https://arxiv.org/abs/1507.04330), however large the graph is.
     ///
     /// State: two words for each vertex; each edge twice in four bytes, and once more between workers.
     ///

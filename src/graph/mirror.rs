@@ -5,6 +5,7 @@
 //! are next to one of another part is kept in lists, so that nobody has to be asked.
 
 use super::adjacency::Adjacency;
+use super::answers::Answers;
 use super::edge::Edge;
 use super::part::{Direction, Part};
 use super::update::Update;
@@ -15,13 +16,9 @@ use crate::time::Epoch;
 /// The values of a part's vertices, and of those next to them. A vertex begins with the default.
 pub(super) struct Mirror<V> {
     pub(super) part: Part<()>,
-    value: Vec<V>,
+    value: Answers<V>,
     /// Which of ours are next to vertices of other parts.
     back: Adjacency<()>,
-    /// What was told last, if the vertex was there.
-    shown: Vec<Option<V>>,
-    noted: Vec<u32>,
-    marked: Vec<bool>,
     /// The parts that were told of a vertex: by its number in the order of telling.
     heard: Vec<u64>,
     telling: u64,
@@ -42,11 +39,8 @@ impl<V: Copy + Default + PartialEq + 'static> Mirror<V> {
         let heard = vec![0; owners.peers()];
         Self {
             part: Part::new(owners, Direction::Undirected),
-            value: Vec::new(),
+            value: Answers::new(),
             back: Adjacency::new(),
-            shown: Vec::new(),
-            noted: Vec::new(),
-            marked: Vec::new(),
             heard,
             telling: 0,
         }
@@ -74,11 +68,8 @@ impl<V: Copy + Default + PartialEq + 'static> Mirror<V> {
             }
             changed.ways.retain(|(from, to)| self.part.leads(*from, *to, ()));
         }
-        let slots = self.part.vertices.len();
-        self.value.resize(slots, V::default());
-        self.shown.resize(slots, None);
-        self.marked.resize(slots, false);
-        changed.touched.iter().for_each(|it| self.note(*it));
+        self.value.grow(self.part.vertices.len());
+        changed.touched.iter().for_each(|it| self.value.note(*it));
         changed
     }
 
@@ -96,7 +87,7 @@ impl<V: Copy + Default + PartialEq + 'static> Mirror<V> {
 
     #[inline]
     pub(super) fn value(&self, slot: u32) -> V {
-        self.value[slot as usize]
+        self.value.get(slot)
     }
 
     /// The neighbours of a vertex; of one of another part, those that are in this part.
@@ -107,26 +98,18 @@ impl<V: Copy + Default + PartialEq + 'static> Mirror<V> {
 
     /// Whether a vertex of this part was there before the epoch.
     pub(super) fn was_there(&self, slot: u32) -> bool {
-        self.shown[slot as usize].is_some()
-    }
-
-    /// Notes that the value of a vertex of this part may be another at the end of the epoch.
-    fn note(&mut self, slot: u32) {
-        if !std::mem::replace(&mut self.marked[slot as usize], true) {
-            self.noted.push(slot);
-        }
+        self.value.was_there(slot)
     }
 
     /// Sets the value of a vertex of this part: its neighbours have to be [told](Self::tell).
     pub(super) fn set(&mut self, slot: u32, value: V) {
-        self.value[slot as usize] = value;
-        self.note(slot);
+        self.value.set(slot, value);
     }
 
     /// Takes what the part of another vertex tells: gives its slot, unless it is next to none of ours.
     pub(super) fn hear(&mut self, id: u64, value: V) -> Option<u32> {
         let slot = self.part.vertices.find(id)?;
-        self.value[slot as usize] = value;
+        self.value.keep(slot, value);
         Some(slot)
     }
 
@@ -140,7 +123,7 @@ impl<V: Copy + Default + PartialEq + 'static> Mirror<V> {
         self.telling += 1;
         let vertices = &self.part.vertices;
         for (other, ()) in self.part.outgoing(slot) {
-            if vertices.mine(*other) || !counts(self.value[*other as usize]) {
+            if vertices.mine(*other) || !counts(self.value.get(*other)) {
                 continue;
             }
             let owner = vertices.owner(*other);
@@ -155,30 +138,18 @@ impl<V: Copy + Default + PartialEq + 'static> Mirror<V> {
         let vertices = &self.part.vertices;
         let news = ways
             .iter()
-            .filter(|(from, to)| !vertices.mine(*to) && self.value[*from as usize] != V::default());
+            .filter(|(from, to)| !vertices.mine(*to) && self.value.get(*from) != V::default());
         let mut news = Vec::from_iter(news.map(|(from, to)| (*from, vertices.owner(*to))));
         news.sort_unstable();
         news.dedup();
         for (from, owner) in news {
-            send(owner, vertices.id(from), self.value[from as usize]);
+            send(owner, vertices.id(from), self.value.get(from));
         }
     }
 
     /// Ends an epoch.
     pub(super) fn finish<S>(&mut self, epoch: Epoch, show: fn(V) -> S, out: &mut Vec<Update<S>>) {
-        for slot in self.noted.drain(..) {
-            self.marked[slot as usize] = false;
-            let has = self.part.present(slot).then_some(self.value[slot as usize]);
-            let had = std::mem::replace(&mut self.shown[slot as usize], has);
-            if has != had {
-                let vertex = self.part.vertices.id(slot);
-                out.push(Update { epoch, vertex, old: had.map(show), new: has.map(show) });
-            }
-        }
-        let (value, back, shown) = (&mut self.value, &mut self.back, &mut self.shown);
-        self.part.clear(|slot| {
-            back.forget(slot);
-            (value[slot as usize], shown[slot as usize]) = (V::default(), None);
-        });
+        let (part, back) = (&mut self.part, &mut self.back);
+        self.value.finish(part, epoch, |_, value| show(value), out, |slot| back.forget(slot));
     }
 }

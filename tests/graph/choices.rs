@@ -1,14 +1,13 @@
 //! Vertices and edges that are chosen so that something holds of all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use tidemill::graph::{Direction, Update};
+use tidemill::graph::{Branch, Direction, Edge, Graph, Real, Update};
 
-use super::histories::{BOTH, Change, sparse, wild};
+use super::histories::{BOTH, Change, compare, dense, sparse, wild};
 use super::model::{Bag, Values, Whole};
 use super::support::{Run, Tap};
-use tidemill::graph::Graph;
 
 /// The values at the end of each epoch.
 fn each_epoch<V: Clone + Ord + Send + 'static>(
@@ -59,6 +58,52 @@ fn check_set(run: &Run<Change>) {
     }
 }
 
+/// The vertices that edges connect with one.
+fn connected(edges: &[Edge], from: u64) -> BTreeSet<u64> {
+    let mut found = BTreeSet::from([from]);
+    loop {
+        let before = found.len();
+        for edge in edges {
+            if found.contains(&edge.from) || found.contains(&edge.to) {
+                found.extend([edge.from, edge.to]);
+            }
+        }
+        if found.len() == before {
+            return found;
+        }
+    }
+}
+
+fn forest(bag: &Bag) -> Values<Branch> {
+    let whole = Whole::weighted(bag, Direction::Undirected);
+    let mut edges = Vec::from_iter(whole.ways.iter().copied().filter(|it| it.from < it.to));
+    edges.sort_by_key(|it| (it.weight, it.from, it.to));
+    // An edge is in it unless edges before it connect its ends.
+    let closes = |at: &usize| connected(&edges[..*at], edges[*at].from).contains(&edges[*at].to);
+    let kept = Vec::from_iter((0..edges.len()).filter(|it| !closes(it)).map(|it| edges[it]));
+    let branch = |vertex: u64| {
+        let root = connected(&kept, vertex).first().copied();
+        let own = Branch { parent: vertex, weight: Real(0.0) };
+        let near = kept.iter().filter(|it| {
+            vertex != root.unwrap_or(vertex) && (it.from == vertex || it.to == vertex)
+        });
+        // The edge without which the root is out of reach.
+        let leads = |edge: &&Edge| {
+            let others = Vec::from_iter(kept.iter().copied().filter(|it| it != *edge));
+            !root.is_some_and(|root| connected(&others, vertex).contains(&root))
+        };
+        let edge = { near }.find(leads);
+        edge.map_or(own, |it| Branch { parent: it.from ^ it.to ^ vertex, weight: it.weight })
+    };
+    whole.vertices.iter().map(|it| (*it, branch(*it))).collect()
+}
+
+fn check_forest(run: &Run<Change>) {
+    for direction in BOTH {
+        compare(run, direction, |graph| graph.msf(), forest);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
@@ -70,5 +115,20 @@ proptest! {
     #[test]
     fn sets_follow_edges_that_go_and_return(run in sparse()) {
         check_set(&run);
+    }
+
+    #[test]
+    fn sets_follow_a_dense_graph(run in dense()) {
+        check_set(&run);
+    }
+
+    #[test]
+    fn forests_follow_wild_changes(run in wild()) {
+        check_forest(&run);
+    }
+
+    #[test]
+    fn forests_follow_edges_that_go_and_return(run in sparse()) {
+        check_forest(&run);
     }
 }

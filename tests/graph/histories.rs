@@ -28,10 +28,10 @@ pub(crate) fn wild() -> impl Strategy<Value = Run<Change>> {
     runs(histories(changes(9), 1..8, 0..12))
 }
 
-/// A connected start, from which edges go and to which they return: what is deleted was there.
-pub(crate) fn sparse() -> impl Strategy<Value = Run<Change>> {
-    let edges = prop::collection::vec((0..40u64, 0..40u64, 0..4u8), 60);
-    let picks = prop::collection::vec(prop::collection::vec(0..60usize, 0..6), 1..8);
+/// Edges from which some go and to which they return: what is deleted was there.
+fn toggled(vertices: u64, count: usize) -> impl Strategy<Value = Run<Change>> {
+    let edges = prop::collection::vec((0..vertices, 0..vertices, 0..4u8), count);
+    let picks = prop::collection::vec(prop::collection::vec(0..count, 0..6), 1..8);
     let epochs = (edges, picks).prop_map(|(edges, picks)| {
         let edges = Vec::from_iter(
             edges
@@ -53,6 +53,16 @@ pub(crate) fn sparse() -> impl Strategy<Value = Run<Change>> {
         epochs
     });
     runs(epochs)
+}
+
+/// A graph most of which is connected.
+pub(crate) fn sparse() -> impl Strategy<Value = Run<Change>> {
+    toggled(40, 60)
+}
+
+/// A graph whose vertices have ten neighbours or so.
+pub(crate) fn dense() -> impl Strategy<Value = Run<Change>> {
+    toggled(22, 110)
 }
 
 /// What changed from epoch to epoch, by a model.
@@ -125,7 +135,7 @@ pub(crate) fn check_weighted<V: Clone + Debug + Ord + Send + 'static>(
 
 /// Follows the values that updates make, and compares those of each epoch with a model's.
 #[track_caller]
-fn check_near(
+pub(crate) fn check_near(
     run: &Run<Change>,
     direction: Direction,
     build: impl for<'s> Fn(&Graph<'s>) -> Values<'s, Real> + Send + Sync + 'static,
@@ -242,6 +252,11 @@ proptest! {
 
     #[test]
     fn sweeps_follow_edges_that_go_and_return(run in sparse()) {
+        check_swept(&run);
+    }
+
+    #[test]
+    fn sweeps_follow_a_dense_graph(run in dense()) {
         check_swept(&run);
     }
 

@@ -6,6 +6,7 @@ mod child;
 #[path = "../../operators/tests/support/mod.rs"]
 mod support;
 
+mod between;
 mod choices;
 mod histories;
 mod model;

@@ -1,9 +1,11 @@
 //! Patterns of vertices that are next to each other.
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 use tidemill::graph::{Direction, Motifs};
 
-use super::histories::{BOTH, Change, compare, sparse, wild};
+use super::histories::{BOTH, Change, compare, dense, sparse, wild};
 use super::model::{Bag, Values, Whole};
 use super::support::Run;
 
@@ -46,9 +48,36 @@ fn motifs(bag: &Bag) -> Values<Motifs> {
     motifs
 }
 
+fn trusses(bag: &Bag) -> Values<u64> {
+    let whole = Whole::merged(bag, Direction::Undirected);
+    let mut left = BTreeSet::from_iter(whole.ways.iter().map(|it| (it.from, it.to)));
+    let mut trusses: Values<u64> = whole.vertices.iter().map(|it| (*it, 0)).collect();
+    for k in 2.. {
+        loop {
+            let triangles = |(one, other): &(u64, u64)| {
+                let third = whole.vertices.iter();
+                third
+                    .filter(|it| left.contains(&(*one, **it)) && left.contains(&(*other, **it)))
+                    .count()
+            };
+            let few = Vec::from_iter(left.iter().copied().filter(|it| triangles(it) + 2 < k));
+            if few.is_empty() {
+                break;
+            }
+            left.retain(|it| !few.contains(it));
+        }
+        if left.is_empty() {
+            break;
+        }
+        trusses.extend(left.iter().map(|it| (it.0, k as u64)));
+    }
+    trusses
+}
+
 fn check(run: &Run<Change>) {
     for direction in BOTH {
         compare(run, direction, |graph| graph.motifs(), motifs);
+        compare(run, direction, |graph| graph.ktruss(), trusses);
     }
 }
 
@@ -56,12 +85,17 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
     #[test]
-    fn motifs_follow_wild_changes(run in wild()) {
+    fn patterns_follow_wild_changes(run in wild()) {
         check(&run);
     }
 
     #[test]
-    fn motifs_follow_edges_that_go_and_return(run in sparse()) {
+    fn patterns_follow_a_dense_graph(run in dense()) {
+        check(&run);
+    }
+
+    #[test]
+    fn patterns_follow_edges_that_go_and_return(run in sparse()) {
         check(&run);
     }
 }

@@ -94,6 +94,29 @@ fn path(length: u64, cut: u64) -> Vec<Vec<Change>> {
 }
 
 #[test]
+fn a_core_grows_around_vertices_that_nothing_came_to() {
+    // Once the parts that had much to do raised numbers that others did not hear of in time.
+    let path = vec![edge(u64::MAX, 5), edge(5, 8)];
+    let more = vec![edge(2, 8), edge(u64::MAX, 2), edge(8, u64::MAX)];
+    each(vec![path, more], |run| {
+        check(run, Direction::Undirected, |graph| graph.kcore(), Whole::kcore);
+    });
+}
+
+#[test]
+fn a_ring_is_a_core_until_it_is_cut() {
+    let ring = Vec::from_iter((0..300).map(|it| edge(it, (it + 1) % 300)));
+    let cut = vec![gone(edge(17, 18))];
+    let core = |whole: &Whole| {
+        let closed = whole.ways.contains(&Edge::new(17, 18));
+        whole.vertices.iter().map(|it| (*it, if closed { 2 } else { 1 })).collect()
+    };
+    each(vec![ring, cut, vec![edge(17, 18)]], |run| {
+        check(run, Direction::Undirected, |graph| graph.kcore(), core);
+    });
+}
+
+#[test]
 fn a_long_path_is_cut_and_mended() {
     // With several workers, a length that takes fewer rounds than a test waits for.
     for (workers, length) in [(1, 100_000), (2, 800), (4, 400)] {
