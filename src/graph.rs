@@ -39,6 +39,7 @@ mod answers;
 mod between;
 mod close;
 mod cores;
+mod debts;
 mod edge;
 mod extend;
 mod forest;
