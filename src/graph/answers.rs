@@ -59,7 +59,7 @@ impl<V: Copy + Default + PartialEq + 'static> Answers<V> {
 
     /// Ends an epoch: gives what changed, as it is shown of a vertex with an id, and forgets those of
     /// which nothing speaks any more.
-    pub(super) fn finish<W: Load, S>(
+    pub(super) fn finish<W: Load, S: PartialEq>(
         &mut self,
         part: &mut Part<W>,
         epoch: Epoch,
@@ -69,12 +69,20 @@ impl<V: Copy + Default + PartialEq + 'static> Answers<V> {
     ) {
         for slot in self.noted.drain(..) {
             self.marked[slot as usize] = false;
-            let has = part.present(slot).then_some(self.value[slot as usize]);
+            let there = part.present(slot);
+            if !there {
+                // A vertex that comes again has no value yet, even if something spoke of it all along.
+                self.value[slot as usize] = V::default();
+            }
+            let has = there.then_some(self.value[slot as usize]);
             let had = std::mem::replace(&mut self.shown[slot as usize], has);
             if has != had {
                 let vertex = part.vertices.id(slot);
-                let shown = |value| show(vertex, value);
-                out.push(Update { epoch, vertex, old: had.map(shown), new: has.map(shown) });
+                let [old, new] = [had, has].map(|it| it.map(|value| show(vertex, value)));
+                // Different values may be shown as the same.
+                if old != new {
+                    out.push(Update { epoch, vertex, old, new });
+                }
             }
         }
         let (value, shown) = (&mut self.value, &mut self.shown);

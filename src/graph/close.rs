@@ -98,9 +98,8 @@ impl<'scope> Graph<'scope> {
     /// Maintained, by a worst-case optimal join that begins at the edges that change
     /// ([Ammar et al.](https://doi.org/10.14778/3184470.3184473)). An edge that comes or goes costs, for
     /// each neighbour of that of its ends that has fewer, the lesser of how many that neighbour and the other
-    /// end have; and with several workers, the neighbours of both ends once for each worker. The first
-    /// answer is found in the same way, edge by edge: for many edges it takes long, as there are
-    /// many cycles.
+    /// end have; and the neighbours of both ends once, or, with several workers, once for each. The first
+    /// answer is found in the same way, edge by edge: each cycle is looked at, and there can be many.
     ///
     /// State: as [`triangles`](Self::triangles), five words for each vertex.
     ///

@@ -15,13 +15,14 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
+use super::answers::Answers;
 use super::edge::Edge;
+use super::four::{Pattern, Question};
 use super::near::{Change, Common, Near, Pair};
 use super::part::Direction;
 use super::update::Update;
 use crate::collection::Diff;
 use crate::fixpoint::{Owners, Post, Round, Rounds};
-use crate::key::hash;
 use crate::time::Epoch;
 
 /// In how many patterns a vertex is.
@@ -36,7 +37,7 @@ pub(super) struct Count {
 }
 
 impl Count {
-    const NONE: Self = Self { between: 0, cycles: 0, cliques: 0, near: 0 };
+    pub(super) const NONE: Self = Self { between: 0, cycles: 0, cliques: 0, near: 0 };
 
     fn add(&mut self, more: Self) {
         self.between += more.between;
@@ -55,24 +56,6 @@ pub(super) enum Size {
     Four,
 }
 
-/// A pattern of four vertices.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-enum Pattern {
-    Cycle,
-    Clique,
-}
-
-/// For each of the vertices `of`, who of `among` is next to it at the turn of `pair`?
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Question {
-    pair: Pair,
-    /// By how many patterns each answer counts.
-    more: i64,
-    pattern: Pattern,
-    of: Vec<u64>,
-    among: Vec<u64>,
-}
-
 /// What parts tell each other.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Word {
@@ -87,7 +70,7 @@ pub(super) enum Word {
 
 /// The counts of a part's vertices.
 pub(super) struct Extending<V> {
-    near: Near,
+    pub(super) near: Near,
     size: Size,
     show: fn(Count) -> V,
     /// The pairs that changed in this epoch, in order.
@@ -95,11 +78,7 @@ pub(super) struct Extending<V> {
     /// Those that wait to be extended: the change, the end with fewer neighbours, the work that it is.
     waiting: VecDeque<(usize, usize, usize)>,
     /// The counts of ours, and what is owed to those of others.
-    count: Vec<Count>,
-    told: Vec<Option<V>>,
-    noted: Vec<u32>,
-    /// Whether a vertex of ours is noted.
-    marked: Vec<bool>,
+    counts: Answers<Count>,
     owed: Vec<u32>,
     common: Vec<Common>,
 }
@@ -107,7 +86,7 @@ pub(super) struct Extending<V> {
 /// About how many numbers a part sends in a round.
 const AT_ONCE: usize = 1 << 18;
 
-impl<V: Clone + PartialEq + 'static> Extending<V> {
+impl<V: PartialEq + 'static> Extending<V> {
     pub(super) fn new(
         size: Size,
         show: fn(Count) -> V,
@@ -120,10 +99,7 @@ impl<V: Clone + PartialEq + 'static> Extending<V> {
             show,
             changes: Vec::new(),
             waiting: VecDeque::new(),
-            count: Vec::new(),
-            told: Vec::new(),
-            noted: Vec::new(),
-            marked: Vec::new(),
+            counts: Answers::new(),
             owed: Vec::new(),
             common: Vec::new(),
         }
@@ -156,6 +132,8 @@ impl<V: Clone + PartialEq + 'static> Extending<V> {
         let peers = self.near.part.vertices.owners().peers();
         let work = match self.size {
             Size::Three => degrees[fewer],
+            // Who has no other neighbour is in no pattern.
+            Size::Four if degrees[fewer] <= 1 => 1,
             Size::Four => degrees[fewer] + degrees[1 - fewer] * peers,
         };
         self.waiting.push_back((at, fewer, work));
@@ -247,123 +225,54 @@ impl<V: Clone + PartialEq + 'static> Extending<V> {
             if among.len() > 1 {
                 self.ask(change.pair, met, Pattern::Clique, &among, &among, post);
             }
-            let mut other = self.near.around(change.pair, to);
-            other.retain(|it| it.0 != from);
-            let vertices = &self.near.part.vertices;
-            let among = Vec::from_iter(other.iter().map(|it| vertices.id(it.0)));
-            let of = Vec::from_iter(ids.iter().map(|it| it.0));
-            if !of.is_empty() && !among.is_empty() {
+            if !ids.is_empty() {
+                let mut other = self.near.around(change.pair, to);
+                other.retain(|it| it.0 != from);
+                let vertices = &self.near.part.vertices;
+                let among = Vec::from_iter(other.iter().map(|it| vertices.id(it.0)));
+                let of = Vec::from_iter(ids.iter().map(|it| it.0));
                 self.ask(change.pair, met, Pattern::Cycle, &of, &among, post);
             }
         }
         self.common = common;
     }
 
-    /// Asks the parts of some vertices.
-    fn ask(
-        &mut self,
-        pair: Pair,
-        more: i64,
-        pattern: Pattern,
-        of: &[u64],
-        among: &[u64],
-        post: &mut Post<Word>,
-    ) {
-        let owners = self.near.part.vertices.owners().clone();
-        if owners.peers() == 1 {
-            let (of, among) = (of.to_vec(), among.to_vec());
-            return self.answer(&Question { pair, more, pattern, of, among }, post);
-        }
-        let mut shares = vec![Vec::new(); owners.peers()];
-        of.iter().for_each(|it| shares[owners.of(hash(it))].push(*it));
-        for (owner, of) in shares.into_iter().enumerate().filter(|it| !it.1.is_empty()) {
-            let question = Question { pair, more, pattern, of, among: among.to_vec() };
-            if owner == owners.index() {
-                self.answer(&question, post);
-            } else {
-                post.to(owner, Word::Question(Box::new(question)));
-            }
-        }
-    }
-
-    fn answer(&mut self, question: &Question, post: &mut Post<Word>) {
-        let Question { pair, more, pattern, of, among } = question;
-        let vertices = &self.near.part.vertices;
-        // Who is not known here is next to none of ours.
-        let known = among.iter().filter_map(|it| Some((vertices.find(*it)?, 1)));
-        let marked = Vec::from_iter(known);
-        let of = Vec::from_iter(of.iter().filter_map(|it| vertices.find(*it)));
-        let several = |times: usize| match pattern {
-            Pattern::Cycle => Count { cycles: more * times as i64, ..Count::NONE },
-            Pattern::Clique => Count { cliques: more * times as i64, ..Count::NONE },
-        };
-        let (mut common, mut all) = (Vec::new(), 0);
-        self.near.mark(&marked);
-        for slot in of {
-            self.near.common(*pair, slot, &marked, &mut common);
-            if *pattern == Pattern::Clique {
-                // Each two of them would be found twice.
-                let vertices = &self.near.part.vertices;
-                common.retain(|it| vertices.id(it.slot) > vertices.id(slot));
-            }
-            all += common.len();
-            if !common.is_empty() {
-                self.add(slot, several(common.len()));
-            }
-            common.iter().for_each(|it| self.add(it.slot, several(1)));
-        }
-        self.near.wipe(&marked);
-        if all > 0 {
-            for end in [pair.0, pair.1] {
-                match self.near.part.vertices.find(end) {
-                    Some(slot) => self.add(slot, several(all)),
-                    None => {
-                        let owner = self.near.part.vertices.owners().of(hash(&end));
-                        post.to(owner, Word::Add(end, several(all)));
-                    }
-                }
-            }
-        }
-    }
-
     /// Adds to the count of a vertex of this or another part.
-    fn add(&mut self, slot: u32, more: Count) {
-        let count = &mut self.count[slot as usize];
-        if self.near.part.vertices.mine(slot) {
-            if !std::mem::replace(&mut self.marked[slot as usize], true) {
-                self.noted.push(slot);
+    pub(super) fn add(&mut self, slot: u32, more: Count) {
+        let mut count = self.counts.get(slot);
+        if !self.near.part.vertices.mine(slot) {
+            if count == Count::NONE {
+                self.owed.push(slot);
             }
-        } else if *count == Count::NONE {
-            self.owed.push(slot);
+            count.add(more);
+            return self.counts.keep(slot, count);
         }
         count.add(more);
+        self.counts.set(slot, count);
     }
 
     /// Sends what is owed.
     fn send(&mut self, post: &mut Post<Word>) {
         let vertices = &self.near.part.vertices;
         for slot in self.owed.drain(..) {
-            let more = std::mem::take(&mut self.count[slot as usize]);
+            let more = self.counts.get(slot);
             if more != Count::NONE {
+                self.counts.keep(slot, Count::NONE);
                 post.to(vertices.owner(slot), Word::Add(vertices.id(slot), more));
             }
         }
     }
 }
 
-impl<V: Clone + PartialEq + 'static> Rounds<Edge> for Extending<V> {
+impl<V: PartialEq + 'static> Rounds<Edge> for Extending<V> {
     type Message = Word;
     type Output = Update<V>;
 
     fn accept(&mut self, changes: Vec<(Edge, Diff)>) {
-        self.changes = self.near.accept(changes, &mut self.noted);
-        let slots = self.near.part.vertices.len();
-        self.count.resize(slots, Count::NONE);
-        self.told.resize(slots, None);
-        self.marked.resize(slots, false);
-        self.noted.sort_unstable();
-        self.noted.dedup();
-        self.noted.iter().for_each(|it| self.marked[*it as usize] = true);
+        let mut touched = Vec::new();
+        self.changes = self.near.accept(changes, &mut touched);
+        self.counts.grow(self.near.part.vertices.len());
+        touched.into_iter().for_each(|it| self.counts.note(it));
     }
 
     fn round(&mut self, round: Round, mail: Vec<Word>, post: &mut Post<Word>) -> Option<Round> {
@@ -377,20 +286,9 @@ impl<V: Clone + PartialEq + 'static> Rounds<Edge> for Extending<V> {
     }
 
     fn finish(&mut self, epoch: Epoch, out: &mut Vec<Update<V>>) {
-        for slot in self.noted.drain(..) {
-            self.marked[slot as usize] = false;
-            let there = self.near.part.present(slot);
-            let has = there.then(|| (self.show)(self.count[slot as usize]));
-            let had = std::mem::replace(&mut self.told[slot as usize], has.clone());
-            if had != has {
-                let vertex = self.near.part.vertices.id(slot);
-                out.push(Update { epoch, vertex, old: had, new: has });
-            }
-        }
         self.changes = Vec::new();
-        self.near.end(|slot| {
-            assert!(self.count[slot as usize] == Count::NONE, "who is gone is in no pattern");
-            self.told[slot as usize] = None;
-        });
+        self.near.end();
+        let (part, show) = (&mut self.near.part, self.show);
+        self.counts.finish(part, epoch, |_, count| show(count), out, |_| ());
     }
 }

@@ -58,7 +58,8 @@ impl<V: Copy + Default + PartialEq + 'static> Mirror<V> {
             }
             changed.touched.sort_unstable();
             changed.touched.dedup();
-            for way in ways {
+            self.value.grow(self.part.vertices.len());
+            for way in &ways {
                 if self.part.vertices.mine(way.from) {
                     changed.ways.extend(way.appeared.then_some((way.from, way.to)));
                 } else {
@@ -67,6 +68,12 @@ impl<V: Copy + Default + PartialEq + 'static> Mirror<V> {
                 }
             }
             changed.ways.retain(|(from, to)| self.part.leads(*from, *to, ()));
+            // From now on nobody tells what becomes of those. (Whether a way went in between may depend
+            // on the order of changes, which may not be that of the other part.)
+            let others = ways.iter().filter(|it| !self.part.vertices.mine(it.from));
+            for way in others.filter(|it| self.back.of(it.from).is_empty()) {
+                self.value.keep(way.from, V::default());
+            }
         }
         self.value.grow(self.part.vertices.len());
         changed.touched.iter().for_each(|it| self.value.note(*it));
@@ -148,7 +155,12 @@ impl<V: Copy + Default + PartialEq + 'static> Mirror<V> {
     }
 
     /// Ends an epoch.
-    pub(super) fn finish<S>(&mut self, epoch: Epoch, show: fn(V) -> S, out: &mut Vec<Update<S>>) {
+    pub(super) fn finish<S: PartialEq>(
+        &mut self,
+        epoch: Epoch,
+        show: fn(V) -> S,
+        out: &mut Vec<Update<S>>,
+    ) {
         let (part, back) = (&mut self.part, &mut self.back);
         self.value.finish(part, epoch, |_, value| show(value), out, |slot| back.forget(slot));
     }

@@ -287,10 +287,9 @@ impl Near {
         }
     }
 
-    /// Ends the epoch, and forgets the vertices of which nothing speaks any more.
-    pub(super) fn end(&mut self, gone: impl FnMut(u32)) {
+    /// Ends the epoch.
+    pub(super) fn end(&mut self) {
         self.touched.drain(..).for_each(|it| self.list[it as usize] = NOBODY);
         self.members.clear();
-        self.part.clear(gone);
     }
 }

@@ -38,7 +38,7 @@ fn each_epoch<V: Clone + Ord + Send + 'static>(
     states.collect()
 }
 
-fn check_set(run: &Run<Change>) {
+pub(crate) fn check_set(run: &Run<Change>) {
     // What a set is for a graph, whatever the history that led there: it has to be the same.
     let mut known = BTreeMap::<Vec<(u64, u64)>, Values<bool>>::new();
     for direction in BOTH {

@@ -28,9 +28,16 @@ pub(crate) fn wild() -> impl Strategy<Value = Run<Change>> {
     runs(histories(changes(9), 1..8, 0..12))
 }
 
+/// So many edges among vertices.
+fn edges(vertices: u64, count: usize) -> impl Strategy<Value = Vec<(u64, u64, u8)>> {
+    prop::collection::vec((0..vertices, 0..vertices, 0..4u8), count)
+}
+
 /// Edges from which some go and to which they return: what is deleted was there.
-fn toggled(vertices: u64, count: usize) -> impl Strategy<Value = Run<Change>> {
-    let edges = prop::collection::vec((0..vertices, 0..vertices, 0..4u8), count);
+fn toggled(
+    edges: impl Strategy<Value = Vec<(u64, u64, u8)>>,
+    count: usize,
+) -> impl Strategy<Value = Run<Change>> {
     let picks = prop::collection::vec(prop::collection::vec(0..count, 0..6), 1..8);
     let epochs = (edges, picks).prop_map(|(edges, picks)| {
         let edges = Vec::from_iter(
@@ -57,12 +64,21 @@ fn toggled(vertices: u64, count: usize) -> impl Strategy<Value = Run<Change>> {
 
 /// A graph most of which is connected.
 pub(crate) fn sparse() -> impl Strategy<Value = Run<Change>> {
-    toggled(40, 60)
+    toggled(edges(40, 60), 60)
 }
 
 /// A graph whose vertices have ten neighbours or so.
 pub(crate) fn dense() -> impl Strategy<Value = Run<Change>> {
-    toggled(22, 110)
+    toggled(edges(22, 110), 110)
+}
+
+/// A graph in which one vertex has most others for neighbours.
+pub(crate) fn hub() -> impl Strategy<Value = Run<Change>> {
+    let all = edges(130, 40).prop_map(|mut edges| {
+        edges.extend((1..130).map(|it| (0, it, 0)));
+        edges
+    });
+    toggled(all, 169)
 }
 
 /// What changed from epoch to epoch, by a model.
@@ -253,6 +269,13 @@ proptest! {
     #[test]
     fn sweeps_follow_edges_that_go_and_return(run in sparse()) {
         check_swept(&run);
+    }
+
+    #[test]
+    fn triangles_follow_a_hub(run in hub()) {
+        for direction in BOTH {
+            check(&run, direction, |graph| graph.lcc(), Whole::lcc);
+        }
     }
 
     #[test]

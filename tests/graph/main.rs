@@ -13,4 +13,5 @@ mod model;
 mod patterns;
 mod real;
 mod shapes;
+mod temporal;
 mod tool;

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use tidemill::graph::{Direction, Motifs};
+use tidemill::graph::{Direction, Edge, Motifs};
 
-use super::histories::{BOTH, Change, compare, dense, sparse, wild};
+use super::histories::{BOTH, Change, compare, dense, hub, sparse, wild};
 use super::model::{Bag, Values, Whole};
 use super::support::Run;
 
@@ -14,7 +14,8 @@ fn walks(whole: &Whole, length: usize) -> Vec<Vec<u64>> {
     let mut walks = Vec::from_iter(whole.vertices.iter().map(|it| vec![*it]));
     for _ in 1..length {
         let longer = walks.iter().flat_map(|walk| {
-            let next = whole.ways.iter().filter(|way| Some(&way.from) == walk.last());
+            let from = walk.last().copied().unwrap_or_default();
+            let next = whole.ways.range(Edge::new(from, 0)..).take_while(move |it| it.from == from);
             let new = next.map(|way| way.to).filter(|it| !walk.contains(it));
             new.map(|it| [walk.as_slice(), &[it]].concat())
         });
@@ -25,7 +26,7 @@ fn walks(whole: &Whole, length: usize) -> Vec<Vec<u64>> {
 
 fn motifs(bag: &Bag) -> Values<Motifs> {
     let whole = Whole::merged(bag, Direction::Undirected);
-    let near = |one: u64, other: u64| whole.ways.iter().any(|it| (it.from, it.to) == (one, other));
+    let near = |one: u64, other: u64| whole.ways.contains(&Edge::new(one, other));
     let mut motifs: Values<Motifs> =
         whole.vertices.iter().map(|it| (*it, Motifs::default())).collect();
     for walk in walks(&whole, 3) {
@@ -97,5 +98,14 @@ proptest! {
     #[test]
     fn patterns_follow_edges_that_go_and_return(run in sparse()) {
         check(&run);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(6))]
+
+    #[test]
+    fn patterns_follow_a_hub(run in hub()) {
+        compare(&run, Direction::Undirected, |graph| graph.motifs(), motifs);
     }
 }

@@ -24,7 +24,7 @@ const GRAPHS: [Real; 4] = [
 ];
 
 /// The text of a shared data file, unless it is not there.
-fn shared(name: &str) -> Option<String> {
+pub(crate) fn shared(name: &str) -> Option<String> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut folders = here.ancestors().skip(1).map(|it| it.join("shared/data").join(name));
     let Some(path) = folders.find(|it| it.exists()) else {
@@ -32,8 +32,12 @@ fn shared(name: &str) -> Option<String> {
         return None;
     };
     let file = std::fs::File::open(path).expect("a file that is there");
-    let mut text = String::new();
-    MultiGzDecoder::new(file).read_to_string(&mut text).expect("a compressed text");
+    let (mut text, mut file) = (String::new(), file);
+    if name.ends_with(".gz") {
+        MultiGzDecoder::new(file).read_to_string(&mut text).expect("a compressed text");
+    } else {
+        file.read_to_string(&mut text).expect("a text");
+    }
     Some(text)
 }
 
