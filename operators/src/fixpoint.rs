@@ -85,8 +85,8 @@ pub trait Rounds<D>: 'static {
     /// What leaves.
     type Output: 'static;
 
-    /// Takes the changes of an epoch, all of them, in no particular order: before its first round, of
-    /// which this is called if there are any.
+    /// Takes changes of an epoch, in no particular order: once or several times before its first round,
+    /// which is called if there are any.
     fn accept(&mut self, changes: Vec<(D, Diff)>);
 
     /// Works off a round. Gives the round for which it wants to be called next, whether there are

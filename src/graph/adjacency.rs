@@ -75,27 +75,29 @@ impl<W: Load> Adjacency<W> {
 
     /// Takes in many edges at once, `(from, to, weight)` as often as each is there. Only if there were none
     /// before.
-    pub(super) fn load(&mut self, slots: usize, edges: &[(u32, u32, W)]) {
+    pub(super) fn load(
+        &mut self,
+        slots: usize,
+        edges: impl Iterator<Item = (u32, u32, W)> + Clone,
+    ) {
         assert!(self.pool.is_empty(), "edges are loaded into an empty adjacency");
-        self.lists.clear();
-        self.lists.resize(slots, List::default());
-        for (from, _, _) in edges {
-            self.lists[*from as usize].room += 1;
-        }
+        let mut ends = vec![0usize; slots];
+        edges.clone().for_each(|(from, _, _)| ends[from as usize] += 1);
         let mut start = 0;
-        for list in &mut self.lists {
-            list.start = start;
-            start += list.room as usize;
-        }
+        let lists = ends.iter_mut().map(|end| {
+            let list = List { start, len: *end as u32, room: *end as u32 };
+            start += *end;
+            *end = list.start;
+            list
+        });
+        self.lists = lists.collect();
         self.pool.resize(start, Default::default());
         for (from, to, weight) in edges {
-            let list = &mut self.lists[*from as usize];
-            self.pool[list.start + list.len as usize] = (*to, *weight);
-            list.len += 1;
+            let end = &mut ends[from as usize];
+            self.pool[*end] = (to, weight);
+            *end += 1;
         }
-        for slot in 0..slots {
-            self.unite(slot);
-        }
+        (0..slots).for_each(|slot| self.unite(slot));
     }
 
     /// Makes one entry of equal ones.
@@ -103,6 +105,9 @@ impl<W: Load> Adjacency<W> {
         let list = &mut self.lists[slot];
         let entries = &mut self.pool[list.start..list.start + list.len as usize];
         entries.sort_unstable();
+        if !entries.windows(2).any(|pair| pair[0] == pair[1]) {
+            return;
+        }
         let mut kept = 0;
         let mut at = 0;
         while at < entries.len() {
@@ -266,7 +271,7 @@ mod tests {
             let mut adjacency = Adjacency::new();
             let mut model = Model::new();
             let edges: Vec<_> = loaded.iter().map(|it| (it.0, it.1, ())).collect();
-            adjacency.load(5, &edges);
+            adjacency.load(5, edges.into_iter());
             loaded.iter().for_each(|it| _ = change(&mut model, it.0, it.1, 1));
             check(&adjacency, &model, 6);
             for (from, to, diff) in changes {

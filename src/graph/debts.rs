@@ -16,8 +16,8 @@ pub(super) enum Share {
     Named { by: u32, names: Vec<(u32, u64)> },
     /// What is added to some vertices, by their numbers.
     Few { by: u32, amounts: Vec<(u32, f64)> },
-    /// What is added to all vertices that have numbers.
-    All { by: u32, amounts: Vec<f64> },
+    /// What is added to vertices with consecutive numbers.
+    Run { by: u32, first: u32, amounts: Vec<f64> },
     /// By how much the sum of a part's values changed.
     Sum(f64),
 }
@@ -44,8 +44,11 @@ pub(super) struct Debts {
 }
 
 impl Debts {
-    /// All is sent if so many of those that have numbers are owed something.
+    /// All is sent if one of so many that have numbers is owed something.
     const MANY: usize = 4;
+
+    /// The amounts in a message: so few that memory for them is at hand.
+    const RUN: usize = 1 << 12;
 
     pub(super) fn new(index: usize, peers: usize) -> Self {
         let owed = (0..peers).map(|_| Owed::default()).collect();
@@ -91,12 +94,15 @@ impl Debts {
             post.to(to, Share::Named { by, names: std::mem::take(&mut owed.new) });
         }
         if slots.len() > many {
-            for (to, owed) in self.owed.iter().enumerate().filter(|(_, it)| !it.slots.is_empty()) {
-                let amounts = owed.slots.iter().map(|slot| match *slot {
-                    NOBODY => 0.0,
-                    slot => owes(residual, slot),
-                });
-                post.to(to, Share::All { by, amounts: amounts.collect() });
+            for (to, owed) in self.owed.iter().enumerate() {
+                for (run, slots) in owed.slots.chunks(Self::RUN).enumerate() {
+                    let amounts = slots.iter().map(|slot| match *slot {
+                        NOBODY => 0.0,
+                        slot => owes(residual, slot),
+                    });
+                    let (first, amounts) = ((run * Self::RUN) as u32, amounts.collect());
+                    post.to(to, Share::Run { by, first, amounts });
+                }
             }
             return;
         }

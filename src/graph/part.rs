@@ -24,8 +24,12 @@ pub(super) struct Part<W> {
     into: Adjacency<W>,
     /// How often it is said that a vertex is there: by edges to itself.
     said: Vec<Diff>,
-    /// How many entries speak of a vertex.
+    /// How many entries speak of a vertex: of one of ours, its own; of another, those of ours.
     uses: Vec<u32>,
+    /// Edges of a graph that is being loaded.
+    staged: Vec<(u32, u32, W)>,
+    /// Whether that is over.
+    settled: bool,
     /// Vertices of which nothing spoke at some time since they were cleared away last.
     idle: Vec<u32>,
 }
@@ -48,6 +52,8 @@ impl<W: Load> Part<W> {
             into: Adjacency::new(),
             said: Vec::new(),
             uses: Vec::new(),
+            staged: Vec::new(),
+            settled: false,
             idle: Vec::new(),
         }
     }
@@ -85,39 +91,74 @@ impl<W: Load> Part<W> {
 
     /// Takes in many edges at once: only if the part is empty.
     pub(super) fn load(&mut self, edges: &[(Edge, Diff)]) {
+        if !self.stage(edges) {
+            let (mut touched, mut ways) = (Vec::new(), Vec::new());
+            edges.iter().for_each(|(it, diff)| self.change(it, *diff, &mut touched, &mut ways));
+        }
+        self.settle();
+    }
+
+    /// Takes edges to be laid out when all of a first graph are there. Not if they are not insertions, or
+    /// if there is a graph already.
+    pub(super) fn stage(&mut self, edges: &[(Edge, Diff)]) -> bool {
+        let few = 1..=Self::OFTEN;
+        if self.settled || !edges.iter().all(|(_, diff)| few.contains(diff)) {
+            return false;
+        }
         let greatest = edges.iter().map(|(it, _)| it.from.max(it.to)).max();
-        greatest.into_iter().for_each(|id| self.vertices.make_room(id, edges.len() / 2));
-        let (mut out, mut into) = (Vec::with_capacity(edges.len()), Vec::new());
+        let all = self.staged.len() + edges.len();
+        greatest.into_iter().for_each(|id| self.vertices.make_room(id, all / 2));
         for (edge, times) in edges {
             let (from, to) = (self.vertices.slot(edge.from), self.vertices.slot(edge.to));
-            self.grow();
-            let weight = W::of(edge.weight);
             if from == to {
+                self.grow();
                 self.said[from as usize] += times;
-                continue;
-            }
-            for _ in 0..*times {
-                if self.vertices.mine(from) {
-                    out.push((from, to, weight));
-                }
-                if self.vertices.mine(to) {
-                    match self.direction {
-                        Direction::Directed => into.push((to, from, weight)),
-                        Direction::Undirected => out.push((to, from, weight)),
-                    }
-                }
+            } else {
+                let staged = (from, to, W::of(edge.weight));
+                self.staged.extend((0..*times).map(|_| staged));
             }
         }
-        let slots = self.vertices.len();
-        self.out.load(slots, &out);
-        self.into.load(slots, &into);
-        for slot in 0..slots as u32 {
+        true
+    }
+
+    /// Lays out what was staged, its slots numbered anew. Gives whether there was anything.
+    pub(super) fn settle(&mut self) -> bool {
+        if std::mem::replace(&mut self.settled, true) || self.is_empty() {
+            return false;
+        }
+        self.grow();
+        let mut staged = std::mem::take(&mut self.staged);
+        let new = self.vertices.sort();
+        let mut said = vec![0; new.len()];
+        new.iter().zip(&self.said).for_each(|(slot, times)| said[*slot as usize] = *times);
+        self.said = said;
+        for (from, to, _) in &mut staged {
+            (*from, *to) = (new[*from as usize], new[*to as usize]);
+        }
+        let vertices = &self.vertices;
+        let alone = vertices.owners().peers() == 1;
+        let mine = |slot: u32| alone || vertices.mine(slot);
+        let there = staged.iter().copied().filter(|it| mine(it.0));
+        let back = staged.iter().filter(|it| mine(it.1)).map(|it| (it.1, it.0, it.2));
+        match self.direction {
+            Direction::Directed => {
+                self.out.load(new.len(), there);
+                self.into.load(new.len(), back);
+            }
+            Direction::Undirected => self.out.load(new.len(), there.chain(back)),
+        }
+        for slot in 0..new.len() as u32 {
             for entries in [self.out.of(slot), self.into.of(slot)] {
                 self.uses[slot as usize] += entries.len() as u32;
-                entries.iter().for_each(|it| self.uses[it.0 as usize] += 1);
+                let others = entries.iter().filter(|it| !mine(it.0));
+                others.for_each(|it| self.uses[it.0 as usize] += 1);
             }
         }
+        true
     }
+
+    /// How often an edge may come at once that is staged.
+    const OFTEN: Diff = 8;
 
     /// Changes how often an edge is there. Gives the vertices of this part that it touches, and the ways
     /// that come or go.
@@ -128,6 +169,7 @@ impl<W: Load> Part<W> {
         touched: &mut Vec<u32>,
         ways: &mut Vec<Way<W>>,
     ) {
+        self.settled = true;
         let (from, to) = (self.vertices.slot(edge.from), self.vertices.slot(edge.to));
         self.grow();
         let weight = W::of(edge.weight);
@@ -145,7 +187,7 @@ impl<W: Load> Part<W> {
         if self.vertices.mine(to) {
             let list = if both { &mut self.out } else { &mut self.into };
             times = Some(list.change(to, from, weight, diff));
-            times.iter().for_each(|it| self.count(from, to, *it));
+            times.iter().for_each(|it| self.count(to, from, *it));
         }
         // If both ends are here, both lists say the same.
         if let Some(times) = times.filter(|it| it.appeared() || it.vanished()) {
@@ -163,9 +205,10 @@ impl<W: Load> Part<W> {
         }
     }
 
-    /// Notes that an entry came or went.
+    /// Notes that an entry of `from` came or went.
     fn count(&mut self, from: u32, to: u32, times: Times) {
-        for slot in [from, to] {
+        let to = Some(to).filter(|it| !self.vertices.mine(*it));
+        for slot in [Some(from), to].into_iter().flatten() {
             let uses = &mut self.uses[slot as usize];
             match (times.before != 0, times.after != 0) {
                 (false, true) => *uses += 1,

@@ -202,6 +202,18 @@ impl Pushing {
         }
     }
 
+    /// Lays out a first graph, if there is one.
+    fn load(&mut self) {
+        if self.part.settle() {
+            self.grow();
+            for slot in 0..self.part.vertices.len() as u32 {
+                if self.part.vertices.mine(slot) {
+                    self.begin_or_end(slot);
+                }
+            }
+        }
+    }
+
     /// Pushes what waits, once.
     fn push(&mut self) {
         let many = self.queue.len() > self.part.vertices.len() / Self::MANY;
@@ -279,9 +291,10 @@ impl Pushing {
                     }
                 }
             }
-            Share::All { by, amounts } => {
+            Share::Run { by, first, amounts } => {
                 self.unknown = true;
-                for (&slot, amount) in self.debts.known(by).iter().zip(amounts) {
+                let slots = self.debts.known(by).iter().skip(first as usize);
+                for (&slot, amount) in slots.zip(amounts) {
                     if self.is_there(slot) {
                         self.residual[slot as usize] += amount;
                     }
@@ -322,29 +335,26 @@ impl Rounds<Edge> for Pushing {
     type Output = Update<Real>;
 
     fn accept(&mut self, changes: Vec<(Edge, Diff)>) {
-        let mut touched = Vec::new();
-        if self.part.is_empty() && changes.iter().all(|(_, diff)| *diff > 0) {
-            self.part.load(&changes);
-            let vertices = &self.part.vertices;
-            touched.extend((0..vertices.len() as u32).filter(|it| vertices.mine(*it)));
-            self.grow();
-        } else {
-            let sources = self.sources(&changes);
-            sources.iter().for_each(|it| self.share(*it, -self.estimate[*it as usize]));
-            let mut ways = Vec::new();
-            for (edge, diff) in &changes {
-                self.part.change(edge, *diff, &mut touched, &mut ways);
-            }
-            self.grow();
-            let vertices = &self.part.vertices;
-            let others = ways.iter().map(|way| way.to).filter(|it| !vertices.mine(*it));
-            self.settled.extend(others);
-            sources.iter().for_each(|it| self.share(*it, self.estimate[*it as usize]));
+        if self.part.stage(&changes) {
+            return;
         }
+        self.load();
+        let (mut touched, mut ways) = (Vec::new(), Vec::new());
+        let sources = self.sources(&changes);
+        sources.iter().for_each(|it| self.share(*it, -self.estimate[*it as usize]));
+        for (edge, diff) in &changes {
+            self.part.change(edge, *diff, &mut touched, &mut ways);
+        }
+        self.grow();
+        let vertices = &self.part.vertices;
+        let others = ways.iter().map(|way| way.to).filter(|it| !vertices.mine(*it));
+        self.settled.extend(others);
+        sources.iter().for_each(|it| self.share(*it, self.estimate[*it as usize]));
         touched.into_iter().for_each(|it| self.begin_or_end(it));
     }
 
     fn round(&mut self, round: Round, mail: Vec<Share>, post: &mut Post<Share>) -> Option<Round> {
+        self.load();
         mail.into_iter().for_each(|it| self.hear(it));
         if round.phase == PUSH {
             self.push();

@@ -156,9 +156,10 @@ impl Rounds<Edge> for Ranking {
     type Output = Update<Real>;
 
     fn accept(&mut self, changes: Vec<(Edge, Diff)>) {
-        if self.part.is_empty() && changes.iter().all(|(_, diff)| *diff > 0) {
-            return self.part.load(&changes);
+        if self.part.stage(&changes) {
+            return;
         }
+        self.part.settle();
         let (mut touched, mut ways) = (Vec::new(), Vec::new());
         for (edge, diff) in &changes {
             self.part.change(edge, *diff, &mut touched, &mut ways);
@@ -166,6 +167,7 @@ impl Rounds<Edge> for Ranking {
     }
 
     fn round(&mut self, round: Round, mail: Vec<Word>, post: &mut Post<Word>) -> Option<Round> {
+        self.part.settle();
         mail.into_iter().for_each(|it| self.hear(it));
         match round.step {
             BEGIN => (0..self.peers()).for_each(|it| post.to(it, Word::Begin)),

@@ -1,13 +1,13 @@
 //! Components of vertices that have none: what is left when a component falls apart, or a new graph.
 //!
-//! Each part finds the *pieces* of its own vertices that hang together. Parts tell each other where
-//! pieces touch; one of them joins pieces to components, each a tree of pieces, and tells each piece its
-//! component and by which edge it hangs in the tree. So it takes four rounds, however long the way
-//! through a component is.
+//! Each part finds the *pieces* of its own vertices that hang together, and a tree of each that hangs on its
+//! least vertex. Parts tell each other where pieces touch; one of them joins pieces to components, each a
+//! tree of pieces, and tells each piece its component and by which edge it hangs in the tree. So it takes
+//! four rounds, however long the way through a component is.
 //!
 //! # Cost
 //!
-//! Every part looks at each edge of these vertices twice; one part holds the pairs of pieces that touch,
+//! Every part looks at each edge of these vertices once; one part holds the pairs of pieces that touch,
 //! at most one for each edge between parts.
 
 use std::collections::VecDeque;
@@ -16,8 +16,6 @@ use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 
-use super::edge::Load;
-use super::part::Part;
 use super::spread::{Mail, Spread};
 use super::spreading::Spreading;
 use super::vertices::NOBODY;
@@ -31,13 +29,14 @@ pub(super) struct Link {
     ends: [u64; 2],
 }
 
-/// What a piece belongs to, and by which edge it hangs there: from its vertex `at` to `parent`.
+/// What a piece belongs to whose least vertex is not the least there, and by which edge it hangs there:
+/// from its vertex `at` to `parent`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Hook {
     piece: u64,
     component: u64,
     at: u64,
-    parent: Option<u64>,
+    parent: u64,
 }
 
 /// The work of one epoch.
@@ -72,7 +71,8 @@ impl Split {
     /// The step in which pieces are joined.
     pub(super) const JOIN: u32 = 2;
 
-    /// Finds the pieces of these vertices, and tells other parts of those that touch theirs.
+    /// Finds the pieces of these vertices, which are ordered by their ids, and tells other parts of those
+    /// that touch theirs.
     pub(super) fn begin<S: Spread>(
         &mut self,
         on: &mut Spreading<S>,
@@ -83,16 +83,13 @@ impl Split {
         let mut borders = Vec::new();
         for &seed in without {
             if self.piece_of[seed as usize] == NOBODY {
-                let number = self.gather(&on.part, seed, &mut borders);
-                let piece = self.pieces[number as usize].least;
-                if borders.is_empty() {
-                    self.hang(on, &Hook { piece, component: piece, at: piece, parent: None });
-                }
+                let number = self.gather(on, seed, &mut borders);
+                let vertices = &on.part.vertices;
+                let piece = vertices.id(seed);
                 for (slot, to) in borders.drain(..) {
                     if self.piece_of[to as usize] != number {
                         self.piece_of[to as usize] = number;
                         self.noted.push(to);
-                        let vertices = &on.part.vertices;
                         let (id, from) = (vertices.id(to), vertices.id(slot));
                         post.to(vertices.owner(to), Mail::Border { to: id, piece, from });
                     }
@@ -101,22 +98,33 @@ impl Split {
         }
     }
 
-    /// Gathers the piece of a vertex, and its edges to vertices of other parts.
-    fn gather<W: Load>(&mut self, part: &Part<W>, seed: u32, out: &mut Vec<(u32, u32)>) -> u32 {
+    /// Gathers the piece of its least vertex as a component of its own, and its edges to vertices of other
+    /// parts.
+    fn gather<S: Spread>(
+        &mut self,
+        on: &mut Spreading<S>,
+        seed: u32,
+        out: &mut Vec<(u32, u32)>,
+    ) -> u32 {
         let (from, number) = (self.members.len(), self.pieces.len() as u32);
-        let mut least = part.vertices.id(seed);
+        let least = on.part.vertices.id(seed);
         self.members.push(seed);
         self.piece_of[seed as usize] = number;
+        on.set(seed, least, NOBODY);
         let mut next = from;
         while let Some(&slot) = self.members.get(next) {
             next += 1;
-            least = least.min(part.vertices.id(slot));
-            for (to, _) in part.outgoing(slot) {
-                if !part.vertices.mine(*to) {
-                    out.push((slot, *to));
-                } else if self.piece_of[*to as usize] == NOBODY {
-                    self.piece_of[*to as usize] = number;
-                    self.members.push(*to);
+            for at in 0..on.part.outgoing(slot).len() {
+                let (to, _) = on.part.outgoing(slot)[at];
+                if self.piece_of[to as usize] == number {
+                    continue;
+                }
+                if !on.part.vertices.mine(to) {
+                    out.push((slot, to));
+                } else {
+                    self.piece_of[to as usize] = number;
+                    self.members.push(to);
+                    on.set(to, least, slot);
                 }
             }
         }
@@ -152,27 +160,21 @@ impl Split {
         }
     }
 
-    /// Gives the vertices of a piece their component, and hangs them on the tree.
+    /// Gives the vertices of a piece their component, and turns its tree around to hang where it touches.
     fn hang<S: Spread>(&mut self, on: &mut Spreading<S>, hook: &Hook) {
-        let Some(&number) = self.by_least.get(&hook.piece) else { return };
-        let Piece { from, until, .. } = self.pieces[number as usize];
         let vertices = &on.part.vertices;
-        let Some(root) = vertices.find(hook.at) else { return };
-        let parent = hook.parent.and_then(|it| vertices.find(it)).unwrap_or(NOBODY);
-        on.set(root, hook.component, parent);
-        let mut next = VecDeque::with_capacity(until - from);
-        next.push_back(root);
-        while let Some(slot) = next.pop_front() {
-            for at in 0..on.part.outgoing(slot).len() {
-                let (to, _) = on.part.outgoing(slot)[at];
-                if !on.part.vertices.mine(to) {
-                    // The other part has the same from the one that joined the pieces.
-                    on.value[to as usize] = hook.component;
-                } else if to != root && on.parent[to as usize] == NOBODY {
-                    on.set(to, hook.component, slot);
-                    next.push_back(to);
-                }
-            }
+        let ends = vertices.find(hook.at).zip(vertices.find(hook.parent));
+        let (Some(&number), Some((at, parent))) = (self.by_least.get(&hook.piece), ends) else {
+            return;
+        };
+        let Piece { from, until, .. } = self.pieces[number as usize];
+        for slot in &self.members[from..until] {
+            on.value[*slot as usize] = hook.component;
+        }
+        let (mut slot, mut parent) = (at, parent);
+        while slot != NOBODY {
+            let next = std::mem::replace(&mut on.parent[slot as usize], parent);
+            (slot, parent) = (next, slot);
         }
     }
 
@@ -252,14 +254,13 @@ impl Forest {
                 continue;
             }
             let component = self.pieces[root];
-            give(Hook { piece: component, component, at: component, parent: None });
             reached[root] = true;
             let mut next = VecDeque::from([root]);
             while let Some(number) = next.pop_front() {
                 for &(other, here, there) in &self.joined[number] {
                     if !std::mem::replace(&mut reached[other], true) {
                         let piece = self.pieces[other];
-                        give(Hook { piece, component, at: there, parent: Some(here) });
+                        give(Hook { piece, component, at: there, parent: here });
                         next.push_back(other);
                     }
                 }

@@ -293,13 +293,14 @@ impl<S: Spread> Spreading<S> {
         }
     }
 
-    /// Takes in a whole graph.
-    fn load(&mut self, edges: &[(Edge, Diff)]) {
-        self.part.load(edges);
-        self.grow();
-        for slot in 0..self.part.vertices.len() as u32 {
-            if self.part.vertices.mine(slot) {
-                self.begin(slot);
+    /// Lays out a first graph, if there is one.
+    fn settle(&mut self) {
+        if self.part.settle() {
+            self.grow();
+            for slot in 0..self.part.vertices.len() as u32 {
+                if self.part.vertices.mine(slot) {
+                    self.begin(slot);
+                }
             }
         }
     }
@@ -311,13 +312,17 @@ impl<S: Spread> Spreading<S> {
         self.parent[slot as usize] = parent;
     }
 
-    /// The vertices that are still without a value.
+    /// The vertices that are still without a value, by their ids.
     fn still_without(&mut self) -> Vec<u32> {
         let mut without = std::mem::take(&mut self.without);
         for slot in &without {
             self.flags[*slot as usize] &= !WITHOUT;
         }
         without.retain(|it| self.value[*it as usize] == NONE && self.part.present(*it));
+        // Those of a first graph are in this order anyway.
+        if !without.is_sorted_by_key(|it| self.part.vertices.id(*it)) {
+            without.sort_unstable_by_key(|it| self.part.vertices.id(*it));
+        }
         without
     }
 }
@@ -327,9 +332,10 @@ impl<S: Spread> Rounds<Edge> for Spreading<S> {
     type Output = Update<S::Value>;
 
     fn accept(&mut self, changes: Vec<(Edge, Diff)>) {
-        if self.part.is_empty() && changes.iter().all(|(_, diff)| *diff > 0) {
-            return self.load(&changes);
+        if self.part.stage(&changes) {
+            return;
         }
+        self.settle();
         let mut touched = Vec::new();
         for (edge, diff) in &changes {
             self.part.change(edge, *diff, &mut touched, &mut self.ways);
@@ -340,6 +346,7 @@ impl<S: Spread> Rounds<Edge> for Spreading<S> {
 
     fn round(&mut self, round: Round, mail: Vec<Mail>, post: &mut Post<Mail>) -> Option<Round> {
         let first = round.step == 0;
+        self.settle();
         match round.phase {
             LOSE => self.find_lost(first, mail, post),
             SPREAD => {

@@ -118,6 +118,29 @@ impl Vertices {
         });
     }
 
+    /// Numbers all vertices anew, in the order of their ids: what is near in one is near in the other. Gives
+    /// the new slots by the old. Only as long as none was given up.
+    pub(super) fn sort(&mut self) -> Vec<u32> {
+        let mut far: Vec<(u64, u32)> = self.far.iter().map(|(id, slot)| (*id, *slot)).collect();
+        far.sort_unstable();
+        let near = self.near.iter().enumerate().filter(|(_, slot)| **slot != NOBODY);
+        let near = near.map(|(id, slot)| (id as u64, *slot));
+        let old = Vec::from_iter(near.chain(far));
+        let mut new = vec![NOBODY; old.len()];
+        let owner = old.iter().map(|(_, slot)| self.owner[*slot as usize]).collect();
+        for (place, (id, slot)) in old.iter().enumerate() {
+            let place = place as u32;
+            new[*slot as usize] = place;
+            match usize::try_from(*id).ok().and_then(|at| self.near.get_mut(at)) {
+                Some(near) => *near = place,
+                None => _ = self.far.insert(*id, place),
+            }
+        }
+        self.ids = old.into_iter().map(|(id, _)| id).collect();
+        self.owner = owner;
+        new
+    }
+
     /// Gives up a slot.
     pub(super) fn forget(&mut self, slot: u32) {
         let id = self.id(slot);
@@ -146,6 +169,22 @@ mod tests {
         assert_eq!(vertices.find(1 << 41), None);
         let owned = slots.iter().filter(|it| vertices.mine(**it)).count();
         assert!((6_000..7_500).contains(&owned), "a third is owned: {owned}");
+    }
+
+    #[test]
+    fn slots_are_sorted_by_ids() {
+        let mut vertices = Vertices::new(Owners::new(Groups::new(16, 2), 1));
+        let ids = [7, u64::MAX, 3, 1 << 50, 0, 900];
+        let slots = ids.map(|id| vertices.slot(id));
+        let owners = slots.map(|it| vertices.owner(it));
+        let new = vertices.sort();
+        assert_eq!(slots.map(|it| new[it as usize]), [2, 5, 1, 4, 0, 3]);
+        for ((id, slot), owner) in ids.iter().zip(slots).zip(owners) {
+            let place = new[slot as usize];
+            assert_eq!(vertices.find(*id), Some(place));
+            assert_eq!((vertices.id(place), vertices.owner(place)), (*id, owner));
+        }
+        assert_eq!(vertices.slot(8), 6);
     }
 
     #[test]

@@ -51,15 +51,29 @@ impl<D, R: Rounds<D>> Turns<D, R> {
         Self { rule, calls: BTreeMap::new(), results: BTreeMap::new(), post, counts }
     }
 
-    /// Takes changes off the wire. `rights` gives the rights to send messages and results.
+    /// Takes changes off the wire. `rights` gives the rights to send messages and results. The rule has
+    /// those of the epoch that is `open` at once, rather than when all are there.
     pub(super) fn change(
         &mut self,
+        open: Place,
         time: Time,
         changes: &mut Vec<(D, Diff)>,
         rights: impl Fn() -> (Capability<Time>, Capability<Time>),
     ) {
         self.counts.rows_in.add(changes.len() as u64);
-        self.call(time, rights).changes.append(changes);
+        let call = self.call(time, rights);
+        call.changes.append(changes);
+        let ended = self.results.first_key_value().is_none_or(|(epoch, _)| *epoch >= time.outer);
+        if ended && time.outer <= open.0 {
+            self.hand_over((time.outer, time.inner));
+        }
+    }
+
+    fn hand_over(&mut self, place: Place) {
+        let Some(call) = self.calls.get_mut(&place) else { return };
+        if !call.changes.is_empty() {
+            self.rule.accept(std::mem::take(&mut call.changes));
+        }
     }
 
     /// Takes messages off the wire.
@@ -106,11 +120,10 @@ impl<D, R: Rounds<D>> Turns<D, R> {
     }
 
     fn turn(&mut self, send: &mut impl FnMut(Sent<'_, R::Message, R::Output>)) {
-        let Some((place, call)) = self.calls.pop_first() else { return };
+        let Some(place) = self.calls.first_key_value().map(|(place, _)| *place) else { return };
+        self.hand_over(place);
+        let Some(call) = self.calls.remove(&place) else { return };
         let round = Round::of_number(place.1);
-        if !call.changes.is_empty() {
-            self.rule.accept(call.changes);
-        }
         let wanted = self.rule.round(round, call.mail, &mut self.post);
         for (worker, mail) in self.post.drain() {
             send(Sent::Mail(&call.capability, worker, mail));

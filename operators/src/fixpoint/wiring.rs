@@ -34,17 +34,17 @@ pub(super) fn go_round<'scope, D: ExchangeData, R: Rounds<D>>(
         let mut results = OutputBuilder::<Time, NoopBuilder<Batch<R::Output>>>::from(results);
         builder.build(move |_capabilities| {
             move |frontiers| {
+                let open = open(frontiers);
                 changes.for_each(|capability, batch| {
                     let time = time_of(&capability);
                     let rights = || (capability.delayed(&time, 0), capability.delayed(&time, 1));
-                    turns.change(time, &mut batch.records, rights);
+                    turns.change(open, time, &mut batch.records, rights);
                 });
                 mail.for_each(|capability, batch| {
                     let time = time_of(&capability);
                     let rights = || (capability.delayed(&time, 0), capability.delayed(&time, 1));
                     turns.deliver(time, &mut batch.records, rights);
                 });
-                let open = open(frontiers);
                 let (mut posts, mut results) = (posts.activate(), results.activate());
                 turns.work(open, |sent| match sent {
                     Sent::Mail(capability, to, records) => {
