@@ -77,6 +77,7 @@ mod spreading;
 mod strong;
 mod sweep;
 mod swept;
+mod together;
 mod truss;
 mod update;
 mod vertices;

@@ -11,6 +11,7 @@ use super::edge::{Edge, Real};
 use super::independent::rank;
 use super::part::Direction;
 use super::replica::{News, Replica, Teller};
+use super::together::Together;
 use super::update::{Update, Values};
 use super::{Graph, ends};
 use crate::collection::Diff;
@@ -299,7 +300,7 @@ impl<'scope> Graph<'scope> {
     /// ```
     pub fn betweenness(&self, sources: Sources) -> Values<'scope, Real> {
         let direction = self.direction;
-        let rule = move |owners| Between::new(sources, owners, direction);
+        let rule = move |owners| Together::new(Between::new(sources, owners, direction));
         Values { updates: self.edges.clone().rounds("betweenness", ends, rule) }
     }
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::edge::Real;
 use super::extend::{Count, Extending, Size};
 use super::part::Direction;
+use super::together::Together;
 use super::update::Values;
 use super::{Graph, ends};
 
@@ -62,7 +63,8 @@ impl<'scope> Graph<'scope> {
             Direction::Directed => |it| share(it.between, it.near),
             Direction::Undirected => |it| share(2 * it.between, it.near),
         };
-        let rule = move |owners| Extending::new(Size::Three, show, owners, direction);
+        let rule =
+            move |owners| Together::new(Extending::new(Size::Three, show, owners, direction));
         Values { updates: self.edges.clone().rounds("lcc", ends, rule) }
     }
 
@@ -82,7 +84,9 @@ impl<'scope> Graph<'scope> {
     /// eight bytes.
     pub fn triangles(&self) -> Values<'scope, u64> {
         let show: fn(Count) -> u64 = |it| number(it.between);
-        let rule = move |owners| Extending::new(Size::Three, show, owners, Direction::Undirected);
+        let rule = move |owners| {
+            Together::new(Extending::new(Size::Three, show, owners, Direction::Undirected))
+        };
         Values { updates: self.edges.clone().rounds("triangles", ends, rule) }
     }
 
@@ -126,7 +130,9 @@ impl<'scope> Graph<'scope> {
             cycles: number(it.cycles),
             cliques: number(it.cliques),
         };
-        let rule = move |owners| Extending::new(Size::Four, show, owners, Direction::Undirected);
+        let rule = move |owners| {
+            Together::new(Extending::new(Size::Four, show, owners, Direction::Undirected))
+        };
         Values { updates: self.edges.clone().rounds("motifs", ends, rule) }
     }
 }

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::edge::Edge;
 use super::mirror::Mirror;
+use super::together::Together;
 use super::update::{Update, Values};
 use super::{Graph, ends};
 use crate::collection::Diff;
@@ -327,6 +328,7 @@ impl<'scope> Graph<'scope> {
     ///
     /// State: three words for each vertex; each edge twice in four bytes, and once more between workers.
     pub fn kcore(&self) -> Values<'scope, u64> {
-        Values { updates: self.edges.clone().rounds("kcore", ends, Coring::new) }
+        let rule = |owners| Together::new(Coring::new(owners));
+        Values { updates: self.edges.clone().rounds("kcore", ends, rule) }
     }
 }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::answers::Answers;
 use super::edge::{Edge, Real};
 use super::part::{Direction, Part};
+use super::together::Together;
 use super::update::{Update, Values};
 use super::{Graph, ends};
 use crate::collection::Diff;
@@ -303,6 +304,7 @@ impl<'scope> Graph<'scope> {
     /// assert_eq!(forest.extract(), [(0, expected.to_vec())]);
     /// ```
     pub fn msf(&self) -> Values<'scope, Branch> {
-        Values { updates: self.edges.clone().rounds("msf", ends, Growing::new) }
+        let rule = |owners| Together::new(Growing::new(owners));
+        Values { updates: self.edges.clone().rounds("msf", ends, rule) }
     }
 }

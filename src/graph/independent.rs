@@ -9,6 +9,7 @@ use std::collections::BinaryHeap;
 
 use super::edge::Edge;
 use super::mirror::Mirror;
+use super::together::Together;
 use super::update::{Update, Values};
 use super::{Graph, ends};
 use crate::collection::Diff;
@@ -140,6 +141,7 @@ impl<'scope> Graph<'scope> {
     /// assert_eq!(chosen.extract().concat().1.len(), 1, "one of a triangle");
     /// ```
     pub fn mis(&self) -> Values<'scope, bool> {
-        Values { updates: self.edges.clone().rounds("mis", ends, Choosing::new) }
+        let rule = |owners| Together::new(Choosing::new(owners));
+        Values { updates: self.edges.clone().rounds("mis", ends, rule) }
     }
 }

@@ -89,7 +89,7 @@ impl<V: Copy + Default + PartialEq + 'static> Mirror<V> {
             changed.ways.extend(self.part.outgoing(*slot).iter().map(|it| (*slot, it.0)));
         }
         let others = changed.ways.iter().filter(|it| !vertices.mine(it.1));
-        self.back.load(slots, &Vec::from_iter(others.map(|(from, to)| (*to, *from, ()))));
+        self.back.load(slots, others.map(|(from, to)| (*to, *from, ())));
     }
 
     #[inline]

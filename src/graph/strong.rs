@@ -15,6 +15,7 @@ use super::edge::Edge;
 use super::part::{Direction, Part};
 use super::peel::{Note, Peel, Stage};
 use super::reach::{BACK, FORTH, Search, Step};
+use super::together::Together;
 use super::update::{Update, Values};
 use super::{Graph, ends};
 use crate::collection::Diff;
@@ -274,7 +275,8 @@ impl<'scope> Graph<'scope> {
     pub fn scc(&self) -> Values<'scope, u64> {
         match self.direction {
             Direction::Directed => {
-                Values { updates: self.edges.clone().rounds("scc", ends, Strong::new) }
+                let rule = |owners| Together::new(Strong::new(owners));
+                Values { updates: self.edges.clone().rounds("scc", ends, rule) }
             }
             Direction::Undirected => self.wcc(),
         }

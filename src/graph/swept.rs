@@ -2,6 +2,7 @@
 
 use super::part::Direction;
 use super::sweep::{Sweep, Sweeping};
+use super::together::Together;
 use super::update::Values;
 use super::{Graph, ends};
 
@@ -64,7 +65,7 @@ impl<'scope> Graph<'scope> {
     pub fn cdlp(&self, iterations: u32) -> Values<'scope, u64> {
         let direction = self.direction;
         let sweep = Communities { iterations, direction, around: Vec::new() };
-        let rule = move |owners| Sweeping::new(sweep, owners, direction);
+        let rule = move |owners| Together::new(Sweeping::new(sweep, owners, direction));
         Values { updates: self.edges.clone().rounds("cdlp", ends, rule) }
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::edge::Edge;
 use super::part::Direction;
 use super::replica::{News, Replica, Teller};
+use super::together::Together;
 use super::update::{Update, Values};
 use super::{Graph, ends};
 use crate::collection::Diff;
@@ -202,6 +203,7 @@ impl<'scope> Graph<'scope> {
     /// assert_eq!(trusses.extract(), [(0, expected.to_vec())]);
     /// ```
     pub fn ktruss(&self) -> Values<'scope, u64> {
-        Values { updates: self.edges.clone().rounds("ktruss", ends, Trusses::new) }
+        let rule = |owners| Together::new(Trusses::new(owners));
+        Values { updates: self.edges.clone().rounds("ktruss", ends, rule) }
     }
 }

@@ -164,8 +164,8 @@ mod tests {
             (Some("nobody"), [1, 2, 3]),
         ] {
             let table = Table::new(names.clone(), source);
-            let numbers = table.numbers();
-            assert_eq!(["ann", "bob", "eve"].map(|it| numbers[it]), expected, "{source:?}");
+            let numbers = ["ann", "bob", "eve"].map(|it| table.numbers()[it]);
+            assert_eq!(numbers, expected, "{source:?}");
             let names = Names::Table(Rc::new(RefCell::new(table)));
             assert_eq!(expected.map(|it| names.text(it)), ["ann", "bob", "eve"], "{source:?}");
         }
