@@ -138,7 +138,7 @@ impl<'scope> Graph<'scope> {
     ///     let chosen = Graph::undirected(edges).mis().collection().filter(|it| it.1);
     ///     chosen.changes().inner().capture()
     /// });
-    /// assert_eq!(chosen.extract().concat().1.len(), 1, "one of a triangle");
+    /// assert_eq!(chosen.extract().remove(0).1.len(), 1, "one of a triangle");
     /// ```
     pub fn mis(&self) -> Values<'scope, bool> {
         let rule = |owners| Together::new(Choosing::new(owners));
