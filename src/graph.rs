@@ -34,25 +34,59 @@
 //! groups it owns, and all their edges, in arrays. The first answer is computed there in bulk; what changes
 //! afterwards is worked off from what is known.
 
+//!
+//! # What a change costs
+//!
+//! | algorithm | when edges change |
+//! |---|---|
+//! | [`bfs`](Graph::bfs), [`sssp`](Graph::sssp), [`wcc`](Graph::wcc) | maintained: what gets nearer, or lies behind an edge that went |
+//! | [`pagerank`](Graph::pagerank), [`ppr`](Graph::ppr) | maintained: what moves by more than the tolerance |
+//! | [`scc`](Graph::scc) | maintained: the component that loses an edge; what lies around an edge between two |
+//! | [`lcc`](Graph::lcc), [`triangles`](Graph::triangles), [`motifs`](Graph::motifs) | maintained: the neighbours of the ends of an edge, and theirs |
+//! | [`kcore`](Graph::kcore) | maintained: what falls, and what might rise with the end of an edge |
+//! | [`mis`](Graph::mis) | maintained: what comes in or goes out |
+//! | [`msf`](Graph::msf) | the forests of workers are maintained, and joined anew if one changes |
+//! | [`cdlp`](Graph::cdlp), [`pagerank_iterations`](Graph::pagerank_iterations) | computed anew, by all workers |
+//! | [`betweenness`](Graph::betweenness) | computed anew, by all workers, each of which has the whole graph |
+//! | [`ktruss`](Graph::ktruss) | computed anew, by one worker, which has the whole graph |
+
 mod adjacency;
+mod answers;
+mod between;
 mod close;
+mod cores;
 mod debts;
 mod edge;
+mod extend;
+mod forest;
+mod four;
+mod independent;
+mod mirror;
+mod near;
 mod part;
+mod peel;
 mod push;
 mod queue;
 mod rank;
 mod ranks;
+mod reach;
+mod replica;
 mod split;
 mod spread;
 mod spreading;
+mod strong;
 mod sweep;
 mod swept;
+mod together;
+mod truss;
 mod update;
 mod vertices;
 mod walk;
 
+pub use between::Sources;
+pub use close::Motifs;
 pub use edge::{Edge, Real};
+pub use forest::Branch;
 pub use part::Direction;
 pub use ranks::{DAMPING, TOLERANCE};
 pub use update::{Update, Values};

@@ -11,28 +11,35 @@
 //! there; an edge that is there several times counts once (by the least weight where weights count), and
 //! goes when it was deleted as often. A vertex that an edge names is there, whether the file of vertices
 //! names it or not. A negative weight and a line that cannot be read end the job with file and line.
+//!
+//! Vertices are integers, or, with `--ids string`, have names of any characters but blanks and commas; a
+//! first field that begins with `#` is a comment, and a first line that begins with a name for the
+//! field is its header. Then each worker keeps all names; they count as numbered in their order (by bytes)
+//! where an algorithm asks which vertex is less.
 
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use timely::ExchangeData;
 
 use crate::config::Settings;
 use crate::connect::{Files, Sink, to_files};
 use crate::error::{Error, ErrorKind, Result};
 use crate::flow::Flow;
-use crate::graph::{DAMPING, Direction, Graph, Real, TOLERANCE, Values};
+use crate::graph::{Direction, Graph};
 use crate::job::{Job, Read, Write};
 use crate::stream::Stream;
 
+mod algorithm;
 mod lines;
+mod names;
 mod report;
 mod timeline;
 
-use lines::{Ids, Lines, Shape, Weights};
+use algorithm::Algorithm;
+use lines::{Id, Ids, Lines, Row, Shape, Weights};
+use names::Names;
 use report::{LinesOut, OnFirst, in_order};
-
-/// Graphalytics' infinite number of steps.
-const FAR: u64 = i64::MAX as u64;
 
 /// What `tidemill graph` is told.
 #[derive(Args, Clone, Debug)]
@@ -57,7 +64,7 @@ pub struct GraphTool {
     #[arg(long)]
     undirected: bool,
 
-    /// Read a weight with each edge
+    /// Read a weight with each edge: for sssp, and for msf, where edges without have the same
     #[arg(long)]
     weighted: bool,
 
@@ -77,6 +84,14 @@ pub struct GraphTool {
     /// With which probability a random walk goes on: for pagerank and ppr [default: 0.85]
     #[arg(long, value_name = "X")]
     damping: Option<f64>,
+
+    /// From how many vertices to follow shortest ways: for betweenness [default: all]
+    #[arg(long, value_name = "N")]
+    sources: Option<usize>,
+
+    /// Which these are: any number [default: 0]
+    #[arg(long, value_name = "N", requires = "sources")]
+    seed: Option<u64>,
 
     /// How ids of vertices are written
     #[arg(long, value_name = "KIND", default_value = "unsigned")]
@@ -106,31 +121,6 @@ const EXAMPLES: &str = "Examples:
   tidemill graph bfs --edges follows.csv.gz --source 12 --output steps -w 2
   tidemill graph wcc --edges links.e --vertices links.v --output components --changes edits";
 
-/// An algorithm.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Algorithm {
-    /// Steps from the source
-    Bfs,
-    /// Length of the shortest way from the source
-    Sssp,
-    /// Weakly connected component: its least vertex
-    Wcc,
-    /// Share of a vertex in the visits of a random walk
-    Pagerank,
-    /// The same for a walk that always begins again at the source
-    Ppr,
-    /// Strongly connected component: its least vertex
-    Scc,
-    /// Local clustering coefficient
-    Lcc,
-    /// Number of triangles with this corner
-    Triangles,
-    /// Core number
-    Kcore,
-    /// Community by label propagation
-    Cdlp,
-}
-
 /// How lines are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
@@ -140,8 +130,8 @@ enum Format {
     Csv,
 }
 
-/// A line of the answer or of what changed: epoch, vertex, before and after.
-type Line = (u64, u64, Option<String>, Option<String>);
+/// A line of the answer or of what changed: epoch, vertex, and the columns of its value before and after.
+type Line = (u64, u64, Option<Vec<String>>, Option<Vec<String>>);
 
 impl GraphTool {
     /// Runs the job.
@@ -158,7 +148,7 @@ impl GraphTool {
     }
 
     fn check(&self) -> Result<()> {
-        use Algorithm::{Bfs, Cdlp, Pagerank, Ppr, Sssp};
+        use Algorithm::{Betweenness, Bfs, Cdlp, Pagerank, Ppr, Sssp};
         let name = self.name();
         let refuse = |message: String| Err(Error::new(ErrorKind::Setting, message));
         let given = [
@@ -166,6 +156,7 @@ impl GraphTool {
             ("--iterations", self.iterations.is_some(), &[Pagerank, Cdlp]),
             ("--tolerance", self.tolerance.is_some(), &[Pagerank, Ppr]),
             ("--damping", self.damping.is_some(), &[Pagerank, Ppr]),
+            ("--sources", self.sources.is_some(), &[Betweenness]),
         ];
         let senseless = |(_, given, of): &&(_, bool, &[_])| *given && !of.contains(&self.algorithm);
         if let Some((flag, ..)) = given.iter().find(senseless) {
@@ -183,6 +174,9 @@ impl GraphTool {
         if self.tolerance.is_some_and(|it| it.is_nan() || it <= 0.0) {
             return refuse("--tolerance is greater than 0".to_owned());
         }
+        if self.sources == Some(0) {
+            return refuse("--sources is greater than 0".to_owned());
+        }
         if self.settings.checkpoints.place.is_some() {
             return refuse("--checkpoint has no meaning here: the files are read again".to_owned());
         }
@@ -197,91 +191,79 @@ impl GraphTool {
     fn source(&self) -> Result<u64> {
         let missing = || format!("{} begins at a vertex: name it with --source", self.name());
         let text = self.source.as_deref().ok_or_else(missing);
-        let number =
-            text.and_then(|it| self.ids.number(it).map_err(|it| format!("--source: {it}")));
+        let number = text.and_then(|it| match self.ids {
+            Ids::String => Ok(names::SOURCE),
+            _ => self.ids.number(it).map_err(|it| format!("--source: {it}")),
+        });
         number.map_err(|it| Error::new(ErrorKind::Setting, it))
     }
 
     fn build(&self, flow: &Flow<'_>) -> Result<()> {
-        let weights = if self.weighted { Weights::Required } else { Weights::Skipped };
-        let read = |path: &PathBuf, shape| {
-            flow.read(Files::new(path, Lines { shape, ids: self.ids, weights }))
+        let (changes, names) = if self.ids == Ids::String {
+            names::number(self.read(flow)?, self.source.clone())
+        } else {
+            (self.read(flow)?.map(Row::change), Names::Numbers(self.ids))
         };
-        let mut all = flow
-            .read(Files::new(&self.edges, Lines { shape: Shape::Edges, ids: self.ids, weights }))?;
+        let direction = if self.undirected { Direction::Undirected } else { Direction::Directed };
+        let graph = Graph::new(timeline::at_their_epochs(changes), direction);
+        self.write(self.compute(&graph, &names)?, &names)
+    }
+
+    /// Everything that stands in the files.
+    fn read<'scope, I: Id + ExchangeData>(
+        &self,
+        flow: &Flow<'scope>,
+    ) -> Result<Stream<'scope, Row<I>>> {
+        let weights = if self.weighted { Weights::Required } else { Weights::Skipped };
+        let lines = |shape| Lines::<I>::new(shape, self.ids, weights);
+        let mut all = flow.read(Files::new(&self.edges, lines(Shape::Edges)))?;
         if let Some(path) = &self.vertices {
-            all = all.union(read(path, Shape::Vertices)?);
+            all = all.union(flow.read(Files::new(path, lines(Shape::Vertices)))?);
         }
         if let Some(path) = &self.changes {
-            all = all.union(read(path, Shape::Changes)?);
+            all = all.union(flow.read(Files::new(path, lines(Shape::Changes)))?);
         }
-        let direction = if self.undirected { Direction::Undirected } else { Direction::Directed };
-        let graph = Graph::new(timeline::at_their_epochs(all), direction);
-        self.write(self.compute(&graph)?)
+        Ok(all)
     }
 
-    fn compute<'scope>(&self, graph: &Graph<'scope>) -> Result<Stream<'scope, Line>> {
-        let damping = self.damping.unwrap_or(DAMPING);
-        let tolerance = self.tolerance.unwrap_or(TOLERANCE);
-        let ids = self.ids;
-        let id = move |it| ids.text(it);
-        Ok(match self.algorithm {
-            Algorithm::Bfs => {
-                lines_of(graph.bfs(self.source()?), |it| it.unwrap_or(FAR).to_string())
-            }
-            Algorithm::Sssp => lines_of(graph.sssp(self.source()?), real),
-            Algorithm::Wcc => lines_of(graph.wcc(), id),
-            Algorithm::Scc => lines_of(graph.scc(), id),
-            Algorithm::Cdlp => lines_of(graph.cdlp(self.iterations.unwrap_or(10)), id),
-            Algorithm::Lcc => lines_of(graph.lcc(), real),
-            Algorithm::Triangles => lines_of(graph.triangles(), |it| it.to_string()),
-            Algorithm::Kcore => lines_of(graph.kcore(), |it| it.to_string()),
-            Algorithm::Pagerank => match self.iterations {
-                Some(iterations) => lines_of(graph.pagerank_iterations(damping, iterations), real),
-                None => lines_of(graph.pagerank(damping, tolerance), real),
-            },
-            Algorithm::Ppr => lines_of(graph.ppr(self.source()?, damping, tolerance), real),
-        })
-    }
-
-    fn write(&self, lines: Stream<'_, Line>) -> Result<()> {
-        let (ids, csv) = (self.ids, self.format == Format::Csv);
+    fn write(&self, lines: Stream<'_, Line>, names: &Names) -> Result<()> {
+        let csv = self.format == Format::Csv;
         let separator = if csv { "," } else { " " };
-        let lines = in_order(lines);
+        let (known, columns) = (names.clone(), self.algorithm.columns());
+        let lines = in_order(lines.map(move |it| (it.0, known.place(it.1), it.2, it.3)));
+        let written = names.clone();
         let answer = lines.clone().filter(|it| it.0 == 0).flat_map(move |(_, vertex, _, new)| {
-            new.map(|new| format!("{}{separator}{new}", ids.text(vertex)))
+            new.map(|new| [&[written.at(vertex)], new.as_slice()].concat().join(separator))
         });
-        let header = csv.then_some("vertex,value");
+        let header = csv.then(|| [&["vertex"], columns].concat().join(separator));
         answer.write(OnFirst(to_lines(self.output.clone(), header)))?;
         if self.changes.is_none() {
             return Ok(());
         }
+        let written = names.clone();
         let changed = lines.filter(|it| it.0 > 0).map(move |(epoch, vertex, old, new)| {
-            let none = || "-".to_owned();
+            let line = [(epoch - 1).to_string(), written.at(vertex)];
+            let none = || columns.iter().map(|_| "-".to_owned()).collect();
             let (old, new) = (old.unwrap_or_else(none), new.unwrap_or_else(none));
-            [(epoch - 1).to_string(), ids.text(vertex), old, new].join(separator)
+            [line.as_slice(), &old, &new].concat().join(separator)
         });
         let path = self.changed.clone().unwrap_or_else(|| {
             let mut name = self.output.clone().into_os_string();
             name.push(".changes");
             name.into()
         });
-        let header = csv.then_some("time,vertex,old,new");
+        let header = csv.then(|| match columns {
+            ["value"] => "time,vertex,old,new".to_owned(),
+            _ => {
+                let of = |when: &str| columns.iter().map(|it| format!("{when}_{it}")).collect();
+                let (old, new): (Vec<_>, Vec<_>) = (of("old"), of("new"));
+                format!("time,vertex,{},{}", old.join(","), new.join(","))
+            }
+        });
         changed.write(OnFirst(to_lines(path, header)))
     }
 }
 
-fn to_lines(path: PathBuf, header: Option<&'static str>) -> impl Sink<Record = String> {
+fn to_lines(path: PathBuf, header: Option<String>) -> impl Sink<Record = String> {
     to_files(path, LinesOut { header }).single_file().overwrite()
-}
-
-fn lines_of<'scope, V: Clone + 'static>(
-    values: Values<'scope, V>,
-    text: impl Fn(V) -> String + 'static,
-) -> Stream<'scope, Line> {
-    values.updates().map(move |it| (it.epoch, it.vertex, it.old.map(&text), it.new.map(&text)))
-}
-
-fn real(value: Real) -> String {
-    if value.0.is_infinite() { "Infinity".to_owned() } else { value.to_string() }
 }

@@ -25,33 +25,19 @@ pub(super) trait Sweep: 'static {
     /// What a vertex has at first.
     fn start(&self, id: u64) -> Self::Value;
 
-    /// What a vertex has after a sweep of a stage, by what the neighbours have that lead to it and that it
-    /// leads to.
+    /// What a vertex has after a sweep, by what the neighbours have that lead to it and that it leads to.
     fn step(
         &mut self,
-        stage: u32,
-        id: u64,
         own: Self::Value,
         from: impl Iterator<Item = Self::Value>,
         to: impl Iterator<Item = Self::Value>,
     ) -> Self::Value;
 
-    /// What comes after so many sweeps, of which the last did or did not change anything.
-    fn next(&self, stage: u32, sweeps: u32, changed: bool) -> Next;
+    /// Whether another sweep comes after so many, of which the last did or did not change anything.
+    fn goes_on(&self, sweeps: u32, changed: bool) -> bool;
 
     /// A value as users see it.
     fn shown(&self, value: Self::Value) -> Self::Shown;
-}
-
-/// What comes after a sweep.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Next {
-    /// Another one.
-    Sweep,
-    /// The first one of another stage.
-    Stage(u32),
-    /// Nothing.
-    End,
 }
 
 /// What parts tell each other.
@@ -73,8 +59,7 @@ pub(super) struct Sweeping<S: Sweep> {
     /// By part: the vertices of theirs that are next to ours, and of ours next to theirs.
     wanted: Vec<Vec<u32>>,
     given: Vec<Vec<u32>>,
-    stage: u32,
-    /// Sweeps in this stage, and whether the last one changed anything in any part.
+    /// Sweeps in this epoch, and whether the last one changed anything in any part.
     sweeps: u32,
     changed: bool,
     told: Vec<Option<S::Shown>>,
@@ -93,7 +78,6 @@ impl<S: Sweep> Sweeping<S> {
             value: Vec::new(),
             wanted,
             given,
-            stage: 0,
             sweeps: 0,
             changed: false,
             told: Vec::new(),
@@ -108,7 +92,7 @@ impl<S: Sweep> Sweeping<S> {
 
     /// Begins, and tells the others which of their vertices are next to ours.
     fn want(&mut self, post: &mut Post<Word<S::Value>>) {
-        (self.stage, self.sweeps, self.changed) = (0, 0, false);
+        (self.sweeps, self.changed) = (0, false);
         let vertices = &self.part.vertices;
         let slots = vertices.len();
         self.value.clear();
@@ -151,13 +135,12 @@ impl<S: Sweep> Sweeping<S> {
     /// Has every vertex look around, and says whether any changed.
     fn go_over(&mut self) -> bool {
         let ours = self.ours();
-        let (part, value, stage) = (&self.part, &self.value, self.stage);
+        let (part, value) = (&self.part, &self.value);
         let mut next = Vec::with_capacity(ours.len());
         for slot in &ours {
             let from = part.incoming(*slot).iter().map(|it| value[it.0 as usize]);
             let to = part.outgoing(*slot).iter().map(|it| value[it.0 as usize]);
-            let (id, own) = (part.vertices.id(*slot), value[*slot as usize]);
-            next.push(self.sweep.step(stage, id, own, from, to));
+            next.push(self.sweep.step(value[*slot as usize], from, to));
         }
         let mut changed = false;
         for (slot, next) in ours.iter().zip(next) {
@@ -211,11 +194,8 @@ impl<S: Sweep> Rounds<Edge> for Sweeping<S> {
             WANT => self.want(post),
             step => {
                 if step >= first_values {
-                    let next = self.sweep.next(self.stage, self.sweeps, self.changed);
-                    match next {
-                        Next::End => return None,
-                        Next::Stage(stage) => (self.stage, self.sweeps) = (stage, 0),
-                        Next::Sweep => {}
+                    if !self.sweep.goes_on(self.sweeps, self.changed) {
+                        return None;
                     }
                     let changed = self.go_over();
                     self.sweeps += 1;

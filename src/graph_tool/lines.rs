@@ -4,6 +4,10 @@
 //! and so is a first line that names its fields: one that begins with `src`, `source`, `from`, `vertex`
 //! or `time`.
 
+use std::marker::PhantomData;
+
+use serde::{Deserialize, Serialize};
+
 use crate::collection::Diff;
 use crate::connect::{Decode, Decoded, InputFormat, Stopped};
 use crate::error::Result;
@@ -12,6 +16,41 @@ use crate::time::Epoch;
 
 /// An edge that comes or goes.
 pub(super) type Change = (Edge, Epoch, Diff);
+
+/// What stands on a line: an edge between vertices that are written in one way or another.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Row<I> {
+    pub(super) from: I,
+    pub(super) to: I,
+    pub(super) weight: Real,
+    pub(super) epoch: Epoch,
+    pub(super) diff: Diff,
+}
+
+impl Row<u64> {
+    pub(super) fn change(self) -> Change {
+        let Self { from, to, weight, epoch, diff } = self;
+        (Edge { from, to, weight }, epoch, diff)
+    }
+}
+
+/// What a vertex is while it is read.
+pub(super) trait Id: Clone + 'static {
+    /// Reads it.
+    fn read(text: &str, ids: Ids) -> Result<Self, String>;
+}
+
+impl Id for u64 {
+    fn read(text: &str, ids: Ids) -> Result<Self, String> {
+        ids.number(text)
+    }
+}
+
+impl Id for String {
+    fn read(text: &str, _: Ids) -> Result<Self, String> {
+        Ok(text.to_owned())
+    }
+}
 
 /// What stands on the lines of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,13 +70,15 @@ pub(super) enum Ids {
     Unsigned,
     /// From -9223372036854775808 to 9223372036854775807
     Signed,
+    /// Any text without blanks and commas
+    String,
 }
 
 impl Ids {
-    /// The number of a vertex: in the order of ids.
+    /// The number of a vertex that is written as a number: in the order of ids.
     pub(super) fn number(self, id: &str) -> Result<u64, String> {
         let range = match self {
-            Self::Unsigned => match id.parse() {
+            Self::Unsigned | Self::String => match id.parse() {
                 Ok(number) => return Ok(number),
                 Err(_) if id.parse::<i64>().is_ok() => "negative: see --ids signed",
                 Err(_) => "no integer of 64 bits",
@@ -50,10 +91,10 @@ impl Ids {
         Err(format!("the vertex {id:?} is {range}"))
     }
 
-    /// How the id of a vertex is written.
+    /// How the number of a vertex is written.
     pub(super) fn text(self, number: u64) -> String {
         match self {
-            Self::Unsigned => number.to_string(),
+            Self::Unsigned | Self::String => number.to_string(),
             Self::Signed => ((number ^ (1 << 63)) as i64).to_string(),
         }
     }
@@ -70,43 +111,44 @@ pub(super) enum Weights {
 
 /// The format of a file of edges, vertices or changes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Lines {
-    pub(super) shape: Shape,
-    pub(super) ids: Ids,
-    pub(super) weights: Weights,
+pub(super) struct Lines<I> {
+    shape: Shape,
+    ids: Ids,
+    weights: Weights,
+    id: PhantomData<I>,
 }
 
-impl InputFormat for Lines {
-    type Record = Change;
-    type Decode = LinesOf;
+impl<I: Id> InputFormat for Lines<I> {
+    type Record = Row<I>;
+    type Decode = LinesOf<I>;
     const NAME: &'static str = "graph";
 
     fn needs_first_line(&self) -> bool {
         true
     }
 
-    fn decoder(&self, _file: &str, first_line: Option<&[u8]>) -> Result<LinesOf> {
+    fn decoder(&self, _file: &str, first_line: Option<&[u8]>) -> Result<LinesOf<I>> {
         let first = first_line.and_then(|it| std::str::from_utf8(it).ok()).unwrap_or_default();
         let first = fields(first).next().unwrap_or_default().to_ascii_lowercase();
         let header = ["src", "source", "from", "vertex", "time"].contains(&first.as_str());
-        Ok(LinesOf { lines: *self, header })
+        Ok(LinesOf { lines: self.clone(), header })
     }
 }
 
 /// Reads one file.
-pub(super) struct LinesOf {
-    lines: Lines,
+pub(super) struct LinesOf<I> {
+    lines: Lines<I>,
     header: bool,
 }
 
-impl Decode for LinesOf {
-    type Record = Change;
+impl<I: Id> Decode for LinesOf<I> {
+    type Record = Row<I>;
 
     fn first_line_is_header(&self) -> bool {
         self.header
     }
 
-    fn decode(&mut self, run: &[u8], _: bool, most: usize, records: &mut Vec<Change>) -> Decoded {
+    fn decode(&mut self, run: &[u8], _: bool, most: usize, records: &mut Vec<Row<I>>) -> Decoded {
         let mut consumed = 0;
         for line in run.split_inclusive(|it| *it == b'\n').take(most) {
             match std::str::from_utf8(line).map_err(|_| "it is not UTF-8".to_owned()) {
@@ -130,9 +172,14 @@ fn fields(line: &str) -> impl Iterator<Item = &str> {
     line.split([' ', '\t', ',', '\r', '\n']).filter(|it| !it.is_empty())
 }
 
-impl Lines {
+impl<I: Id> Lines<I> {
+    /// Lines of a shape.
+    pub(super) fn new(shape: Shape, ids: Ids, weights: Weights) -> Self {
+        Self { shape, ids, weights, id: PhantomData }
+    }
+
     /// What a line says, if anything.
-    pub(super) fn read(&self, line: &str) -> Result<Option<Change>, String> {
+    fn read(&self, line: &str) -> Result<Option<Row<I>>, String> {
         let mut fields = fields(line).peekable();
         if fields.peek().is_none_or(|it| it.starts_with('#')) {
             return Ok(None);
@@ -151,15 +198,17 @@ impl Lines {
             };
         }
         if self.shape == Shape::Vertices {
-            return Ok(Some((Edge::vertex(self.ids.number(next("vertex")?)?), 0, 1)));
+            let vertex = I::read(next("vertex")?, self.ids)?;
+            let (from, weight) = (vertex.clone(), Real(1.0));
+            return Ok(Some(Row { from, to: vertex, weight, epoch, diff }));
         }
-        let from = self.ids.number(next("first vertex")?)?;
-        let to = self.ids.number(next("second vertex")?)?;
+        let from = I::read(next("first vertex")?, self.ids)?;
+        let to = I::read(next("second vertex")?, self.ids)?;
         let weight = match self.weights {
             Weights::Skipped => 1.0,
             Weights::Required => weight(next("weight")?)?,
         };
-        Ok(Some((Edge { from, to, weight: Real(weight) }, epoch, diff)))
+        Ok(Some(Row { from, to, weight: Real(weight), epoch, diff }))
     }
 }
 
@@ -181,7 +230,20 @@ mod tests {
         weights: Weights,
         line: &str,
     ) -> Result<Option<Change>, String> {
-        Lines { shape, ids, weights }.read(line)
+        let row = Lines::<u64>::new(shape, ids, weights).read(line)?;
+        Ok(row.map(Row::change))
+    }
+
+    #[test]
+    fn names_are_read_as_they_are() {
+        let lines = Lines::<String>::new(Shape::Changes, Ids::String, Weights::Skipped);
+        let row = |from: &str, to: &str| {
+            let (from, to) = (from.to_owned(), to.to_owned());
+            Ok(Some(Row { from, to, weight: Real(1.0), epoch: 4, diff: -1 }))
+        };
+        assert_eq!(lines.read("3 - ann 0017"), row("ann", "0017"));
+        assert_eq!(lines.read("3,-,\"é\",#"), row("\"é\"", "#"));
+        assert_eq!(lines.read("3 - ann"), Err("the second vertex is missing".into()));
     }
 
     #[test]

@@ -46,16 +46,16 @@ where
 }
 
 /// Lines as they are, perhaps behind a header.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct LinesOut {
-    pub(super) header: Option<&'static str>,
+    pub(super) header: Option<String>,
 }
 
 impl OutputFormat<String> for LinesOut {
     const EXTENSION: &'static str = "txt";
 
     fn begin(&mut self, _: Option<&String>, out: &mut Vec<u8>) -> Result<()> {
-        if let Some(header) = self.header {
+        if let Some(header) = &self.header {
             out.extend_from_slice(header.as_bytes());
             out.push(b'\n');
         }

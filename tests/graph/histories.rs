@@ -24,14 +24,21 @@ fn changes(vertices: u64) -> impl Strategy<Value = Change> + Clone {
 }
 
 /// Short histories of wild changes.
-fn wild() -> impl Strategy<Value = Run<Change>> {
+pub(crate) fn wild() -> impl Strategy<Value = Run<Change>> {
     runs(histories(changes(9), 1..8, 0..12))
 }
 
-/// A connected start, from which edges go and to which they return: what is deleted was there.
-fn sparse() -> impl Strategy<Value = Run<Change>> {
-    let edges = prop::collection::vec((0..40u64, 0..40u64, 0..4u8), 60);
-    let picks = prop::collection::vec(prop::collection::vec(0..60usize, 0..6), 1..8);
+/// So many edges among vertices.
+fn edges(vertices: u64, count: usize) -> impl Strategy<Value = Vec<(u64, u64, u8)>> {
+    prop::collection::vec((0..vertices, 0..vertices, 0..4u8), count)
+}
+
+/// Edges from which some go and to which they return: what is deleted was there.
+fn toggled(
+    edges: impl Strategy<Value = Vec<(u64, u64, u8)>>,
+    count: usize,
+) -> impl Strategy<Value = Run<Change>> {
+    let picks = prop::collection::vec(prop::collection::vec(0..count, 0..6), 1..8);
     let epochs = (edges, picks).prop_map(|(edges, picks)| {
         let edges = Vec::from_iter(
             edges
@@ -53,6 +60,25 @@ fn sparse() -> impl Strategy<Value = Run<Change>> {
         epochs
     });
     runs(epochs)
+}
+
+/// A graph most of which is connected.
+pub(crate) fn sparse() -> impl Strategy<Value = Run<Change>> {
+    toggled(edges(40, 60), 60)
+}
+
+/// A graph whose vertices have ten neighbours or so.
+pub(crate) fn dense() -> impl Strategy<Value = Run<Change>> {
+    toggled(edges(22, 110), 110)
+}
+
+/// A graph in which one vertex has most others for neighbours.
+pub(crate) fn hub() -> impl Strategy<Value = Run<Change>> {
+    let all = edges(130, 40).prop_map(|mut edges| {
+        edges.extend((1..130).map(|it| (0, it, 0)));
+        edges
+    });
+    toggled(all, 169)
 }
 
 /// What changed from epoch to epoch, by a model.
@@ -80,7 +106,7 @@ pub(crate) fn expected<V: Clone + PartialEq + Ord>(
 }
 
 #[track_caller]
-fn compare<V: Clone + Debug + Ord + Send + 'static>(
+pub(crate) fn compare<V: Clone + Debug + Ord + Send + 'static>(
     run: &Run<Change>,
     direction: Direction,
     build: impl for<'s> Fn(&Graph<'s>) -> Values<'s, V> + Send + Sync + 'static,
@@ -125,7 +151,7 @@ pub(crate) fn check_weighted<V: Clone + Debug + Ord + Send + 'static>(
 
 /// Follows the values that updates make, and compares those of each epoch with a model's.
 #[track_caller]
-fn check_near(
+pub(crate) fn check_near(
     run: &Run<Change>,
     direction: Direction,
     build: impl for<'s> Fn(&Graph<'s>) -> Values<'s, Real> + Send + Sync + 'static,
@@ -206,7 +232,7 @@ fn check_ranks(run: &Run<Change>) {
     }
 }
 
-const BOTH: [Direction; 2] = [Direction::Directed, Direction::Undirected];
+pub(crate) const BOTH: [Direction; 2] = [Direction::Directed, Direction::Undirected];
 
 fn check_all(run: &Run<Change>) {
     for direction in BOTH {
@@ -242,6 +268,18 @@ proptest! {
 
     #[test]
     fn sweeps_follow_edges_that_go_and_return(run in sparse()) {
+        check_swept(&run);
+    }
+
+    #[test]
+    fn triangles_follow_a_hub(run in hub()) {
+        for direction in BOTH {
+            check(&run, direction, |graph| graph.lcc(), Whole::lcc);
+        }
+    }
+
+    #[test]
+    fn sweeps_follow_a_dense_graph(run in dense()) {
         check_swept(&run);
     }
 

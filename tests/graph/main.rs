@@ -6,8 +6,12 @@ mod child;
 #[path = "../../operators/tests/support/mod.rs"]
 mod support;
 
+mod between;
+mod choices;
 mod histories;
 mod model;
+mod patterns;
 mod real;
 mod shapes;
+mod temporal;
 mod tool;

@@ -1,4 +1,4 @@
-//! Real graphs, with the answers of SciPy and igraph.
+//! Real graphs, with the answers of SciPy, igraph and NetworkX.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -24,7 +24,7 @@ const GRAPHS: [Real; 4] = [
 ];
 
 /// The text of a shared data file, unless it is not there.
-fn shared(name: &str) -> Option<String> {
+pub(crate) fn shared(name: &str) -> Option<String> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut folders = here.ancestors().skip(1).map(|it| it.join("shared/data").join(name));
     let Some(path) = folders.find(|it| it.exists()) else {
@@ -32,8 +32,12 @@ fn shared(name: &str) -> Option<String> {
         return None;
     };
     let file = std::fs::File::open(path).expect("a file that is there");
-    let mut text = String::new();
-    MultiGzDecoder::new(file).read_to_string(&mut text).expect("a compressed text");
+    let (mut text, mut file) = (String::new(), file);
+    if name.ends_with(".gz") {
+        MultiGzDecoder::new(file).read_to_string(&mut text).expect("a compressed text");
+    } else {
+        file.read_to_string(&mut text).expect("a text");
+    }
     Some(text)
 }
 
@@ -87,6 +91,51 @@ fn real_graphs_have_the_answers_of_other_tools() {
             if graph.weighted {
                 let lengths = reached(&answers["sssp"], "Infinity");
                 check(way, &["sssp", "--weighted", "--source", &source], &lengths);
+            }
+        }
+    }
+}
+
+/// The friends of a karate club ([Zachary](https://doi.org/10.1086/jar.33.4.3629752)) as NetworkX 3.6 has
+/// them, and what it says of them: the greatest `k` of `k_truss` with a vertex, `betweenness_centrality`,
+/// which igraph 1.0 agrees with, the members of `enumerate_all_cliques` and `simple_cycles`, `core_number`,
+/// `clustering`, and how vertices hang in the `minimum_spanning_tree` of the order of weights and ends.
+#[test]
+fn a_karate_club_has_the_answers_of_networkx() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/graph/karate");
+    let read =
+        |name: &str| std::fs::read_to_string(folder.join(name)).expect("a file of this test");
+    let desk = Desk::new();
+    desk.put("e", &read("edges.csv"));
+    let answers = read("answers.csv");
+    let rows = Vec::from_iter(answers.lines().map(|it| it.split(',').collect::<Vec<_>>()));
+    for (algorithm, columns) in [
+        ("ktruss", ["ktruss"].as_slice()),
+        ("betweenness", &["betweenness"]),
+        ("triangles", &["triangles"]),
+        ("motifs", &["triangles", "cycles", "cliques"]),
+        ("kcore", &["kcore"]),
+        ("lcc", &["lcc"]),
+        ("msf", &["parent", "weight"]),
+    ] {
+        for way in ["-w 1", "-w 2", "-n 2"] {
+            desk.run(way, &[algorithm, "--undirected", "--weighted", "--edges", "e"]).well();
+            let text = desk.text("out");
+            let found = Vec::from_iter(text.lines().map(|it| it.split(' ').collect::<Vec<_>>()));
+            assert_eq!(found.len() + 1, rows.len(), "{algorithm}: as many vertices");
+            for (place, column) in (1..).zip(columns) {
+                let at = rows[0].iter().position(|it| it == column).expect("a column");
+                let values = |rows: &[Vec<&str>], at: usize| {
+                    let value =
+                        |row: &Vec<&str>| (row[0].parse().expect("an id"), row[at].to_owned());
+                    rows.iter().map(value).collect()
+                };
+                let expected = values(&rows[1..], at);
+                compare(
+                    &values(&found, place),
+                    &expected,
+                    &format!("{column} by {algorithm} {way}"),
+                );
             }
         }
     }

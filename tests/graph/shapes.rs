@@ -1,6 +1,6 @@
 //! Graphs at the ends of what a graph can be.
 
-use tidemill::graph::{Direction, Edge};
+use tidemill::graph::{Branch, Direction, Edge, Motifs, Real, Sources};
 
 use super::histories::{Change, check};
 use super::model::Whole;
@@ -59,6 +59,21 @@ fn one_vertex_comes_and_goes() {
         let source = |whole: &Whole| whole.vertices.iter().map(|it| (*it, Some(0))).collect();
         check(run, Direction::Directed, |graph| graph.bfs(u64::MAX), source);
         check(run, Direction::Undirected, |graph| graph.wcc(), Whole::wcc);
+        check(run, Direction::Directed, |graph| graph.scc(), Whole::scc);
+        let none = |whole: &Whole| whole.vertices.iter().map(|it| (*it, 0)).collect();
+        check(run, Direction::Undirected, |graph| graph.kcore(), none);
+        check(run, Direction::Undirected, |graph| graph.triangles(), none);
+        check(run, Direction::Undirected, |graph| graph.ktruss(), none);
+        let alone = |whole: &Whole| whole.vertices.iter().map(|it| (*it, true)).collect();
+        check(run, Direction::Undirected, |graph| graph.mis(), alone);
+        let root = |it: &u64| (*it, Branch { parent: *it, weight: Real(0.0) });
+        let roots = move |whole: &Whole| whole.vertices.iter().map(root).collect();
+        check(run, Direction::Undirected, |graph| graph.msf(), roots);
+        let zero = |whole: &Whole| whole.vertices.iter().map(|it| (*it, Real(0.0))).collect();
+        check(run, Direction::Undirected, |graph| graph.betweenness(Sources::All), zero);
+        let no_motifs = |it: &u64| (*it, Motifs::default());
+        let motifs = move |whole: &Whole| whole.vertices.iter().map(no_motifs).collect();
+        check(run, Direction::Undirected, |graph| graph.motifs(), motifs);
     });
 }
 
@@ -84,6 +99,19 @@ fn a_star_loses_its_centre() {
         check(run, Direction::Directed, |graph| graph.bfs(0), |whole| values(whole, Some(1)));
         let centre = |whole: &Whole| whole.vertices.iter().map(|it| (*it, 0)).collect();
         check(run, Direction::Undirected, |graph| graph.wcc(), centre);
+        let core = |whole: &Whole| whole.vertices.iter().map(|it| (*it, 1)).collect();
+        check(run, Direction::Undirected, |graph| graph.kcore(), core);
+        let alone = |whole: &Whole| whole.vertices.iter().map(|it| (*it, *it)).collect();
+        check(run, Direction::Directed, |graph| graph.scc(), alone);
+        let none = |it: &u64| (*it, Motifs::default());
+        let motifs = move |whole: &Whole| whole.vertices.iter().map(none).collect();
+        check(run, Direction::Undirected, |graph| graph.motifs(), motifs);
+        let leaf =
+            |it: &u64| (*it, Branch { parent: 0, weight: Real(f64::from(u8::from(*it > 0))) });
+        let leaves = move |whole: &Whole| whole.vertices.iter().map(leaf).collect();
+        check(run, Direction::Undirected, |graph| graph.msf(), leaves);
+        let truss = |whole: &Whole| whole.vertices.iter().map(|it| (*it, 2)).collect();
+        check(run, Direction::Undirected, |graph| graph.ktruss(), truss);
     });
 }
 
@@ -91,6 +119,53 @@ fn a_star_loses_its_centre() {
 fn path(length: u64, cut: u64) -> Vec<Vec<Change>> {
     let whole = Vec::from_iter((1..length).map(|it| edge(it - 1, it)));
     vec![whole, vec![gone(edge(cut, cut + 1))], vec![edge(cut, cut + 1)]]
+}
+
+#[test]
+fn a_core_grows_around_vertices_that_nothing_came_to() {
+    // Once the parts that had much to do raised numbers that others did not hear of in time.
+    let path = vec![edge(u64::MAX, 5), edge(5, 8)];
+    let more = vec![edge(2, 8), edge(u64::MAX, 2), edge(8, u64::MAX)];
+    each(vec![path, more], |run| {
+        check(run, Direction::Undirected, |graph| graph.kcore(), Whole::kcore);
+    });
+}
+
+#[test]
+fn a_ring_is_a_core_until_it_is_cut() {
+    let ring = Vec::from_iter((0..300).map(|it| edge(it, (it + 1) % 300)));
+    let cut = vec![gone(edge(17, 18))];
+    let core = |whole: &Whole| {
+        let closed = whole.ways.contains(&Edge::new(17, 18));
+        whole.vertices.iter().map(|it| (*it, if closed { 2 } else { 1 })).collect()
+    };
+    each(vec![ring, cut, vec![edge(17, 18)]], |run| {
+        check(run, Direction::Undirected, |graph| graph.kcore(), core);
+    });
+}
+
+#[test]
+fn a_vertex_that_comes_again_begins_anew() {
+    // An edge that is deleted before it is inserted keeps speaking of its vertices.
+    let ghost = vec![gone(edge(7, u64::MAX)), edge(7, 0)];
+    each(vec![ghost, vec![gone(edge(7, 0))], vec![edge(7, 7)]], |run| {
+        let truss = |whole: &Whole| {
+            let truss = if whole.vertices.len() > 1 { 2 } else { 0 };
+            whole.vertices.iter().map(|it| (*it, truss)).collect()
+        };
+        check(run, Direction::Undirected, |graph| graph.ktruss(), truss);
+    });
+}
+
+#[test]
+fn neighbours_forget_what_a_vertex_was_before_it_left_them() {
+    let epochs = vec![
+        vec![gone(edge(7, 2)), gone(edge(4, 8))],
+        vec![edge(8, 7)],
+        vec![gone(edge(8, 7)), edge(7, 5)],
+        vec![edge(0, 0), edge(7, 8)],
+    ];
+    each(epochs, super::choices::check_set);
 }
 
 #[test]

@@ -191,6 +191,10 @@ fn what_cannot_be_read_ends_with_file_and_line() {
     assert!(said.contains("bfs begins at a vertex: name it with --source"), "{said}");
     let said = refused(&["wcc", "--edges", "e", "--source", "1"]);
     assert!(said.contains("--source has no meaning for wcc"), "{said}");
+    let said = refused(&["wcc", "--edges", "e", "--sources", "3"]);
+    assert!(said.contains("--sources has no meaning for wcc"), "{said}");
+    let said = refused(&["betweenness", "--edges", "e", "--sources", "0"]);
+    assert!(said.contains("--sources is greater than 0"), "{said}");
     let said = refused(&["wcc", "--edges", "nowhere"]);
     assert!(said.contains("nowhere"), "{said}");
 }
@@ -206,6 +210,51 @@ fn ids_may_be_negative_or_the_greatest() {
     desk.put("e", "18446744073709551615 0\n");
     desk.run("-w 2", &["bfs", "--source", "18446744073709551615", "--edges", "e"]).well();
     assert_eq!(desk.text("out"), "0 1\n18446744073709551615 0\n");
+}
+
+#[test]
+fn ids_may_be_names() {
+    let desk = Desk::new();
+    desk.put("e", "from,to\nann,bob\ncarl,ann\nZoe,été\n10,9\n");
+    desk.put("v", "alone\n");
+    desk.put("c", "4 + bob Zoe\n4 - 10 9\n5 + 10 new\n");
+    let named = ["--ids", "string", "--edges", "e", "--vertices", "v", "--changes", "c"];
+    for way in WAYS {
+        desk.run(way, &[["wcc"].as_slice(), &named].concat()).well();
+        // In the order of their bytes: digits, capitals, others, accents.
+        let components = "10 10\n9 10\nZoe Zoe\nalone alone\nann ann\nbob ann\ncarl ann\nété Zoe\n";
+        assert_eq!(desk.text("out"), components, "{way}");
+        let joined = "4 10 10 -\n4 9 10 -\n4 ann ann Zoe\n4 bob ann Zoe\n4 carl ann Zoe\n";
+        let changes = format!("{joined}5 10 - 10\n5 new - 10\n");
+        assert_eq!(desk.text("out.changes"), changes, "{way}");
+        let far = i64::MAX;
+        desk.run(way, &[["bfs", "--source", "carl", "--directed"].as_slice(), &named].concat())
+            .well();
+        let steps =
+            format!("10 {far}\n9 {far}\nZoe {far}\nalone {far}\nann 1\nbob 2\ncarl 0\nété {far}\n");
+        assert_eq!(desk.text("out"), steps, "{way}");
+        let changes = desk.text("out.changes");
+        assert!(changes.contains(&format!("4 Zoe {far} 3\n4 été {far} 4\n")), "{changes}");
+        desk.run(way, &[["bfs", "--source", "nobody"].as_slice(), &named].concat()).well();
+        assert!(desk.text("out").lines().all(|it| it.ends_with(&far.to_string())), "{way}");
+    }
+}
+
+#[test]
+fn values_of_several_columns_are_written_as_such() {
+    let desk = Desk::new();
+    desk.put("e", "1 2 0.5\n2 3 1\n1 3 2\n");
+    desk.put("c", "7 - 2 3 1\n8 - 1 3 2\n");
+    let files = ["--edges", "e", "--changes", "c"];
+    desk.run("-w 2", &[["msf", "--weighted"].as_slice(), &files].concat()).well();
+    assert_eq!(desk.text("out"), "1 1 0\n2 1 0.5\n3 2 1\n");
+    assert_eq!(desk.text("out.changes"), "7 3 2 1 1 2\n8 3 1 2 - -\n");
+    desk.run("-w 2", &[["motifs", "--format", "csv"].as_slice(), &files].concat()).well();
+    let triangle = "vertex,triangles,cycles,cliques\n1,1,0,0\n2,1,0,0\n3,1,0,0\n";
+    assert_eq!(desk.text("out"), triangle);
+    let header =
+        "time,vertex,old_triangles,old_cycles,old_cliques,new_triangles,new_cycles,new_cliques";
+    assert_eq!(desk.text("out.changes").lines().next(), Some(header));
 }
 
 #[test]
@@ -227,7 +276,9 @@ fn a_path_of_a_hundred_thousand_is_walked_by_two() {
 fn an_empty_file_is_an_empty_graph() {
     let desk = Desk::new();
     desk.put("e", "");
-    for algorithm in ["wcc", "pagerank"] {
+    let all =
+        ["wcc", "pagerank", "scc", "lcc", "kcore", "ktruss", "mis", "betweenness", "msf", "motifs"];
+    for algorithm in all {
         desk.run("-w 2", &[algorithm, "--edges", "e"]).well();
         assert_eq!(desk.text("out"), "");
     }
