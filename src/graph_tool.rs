@@ -39,7 +39,7 @@ mod timeline;
 use algorithm::Algorithm;
 use lines::{Id, Ids, Lines, Row, Shape, Weights};
 use names::Names;
-use report::{LinesOut, OnFirst, in_order};
+use report::{LinesOut, OnFirst};
 
 /// What `tidemill graph` is told.
 #[derive(Args, Clone, Debug)]
@@ -230,7 +230,8 @@ impl GraphTool {
         let csv = self.format == Format::Csv;
         let separator = if csv { "," } else { " " };
         let (known, columns) = (names.clone(), self.algorithm.columns());
-        let lines = in_order(lines.map(move |it| (it.0, known.place(it.1), it.2, it.3)));
+        let lines = lines.map(move |it| (it.0, known.place(it.1), it.2, it.3));
+        let lines = lines.each_epoch(|lines| lines);
         let written = names.clone();
         let answer = lines.clone().filter(|it| it.0 == 0).flat_map(move |(_, vertex, _, new)| {
             new.map(|new| [&[written.at(vertex)], new.as_slice()].concat().join(separator))

@@ -128,7 +128,7 @@ fn killed_collections_of_recent_rows_and_windows_go_on_where_they_were() {
 
 #[test]
 fn killed_graphs_go_on_where_they_were() {
-    outlives_kills("spreading", &[1, 2], "--epoch-rows 1", [9, 10]);
+    outlives_kills("spreading", &[1, 2, 4], "--epoch-rows 1", [9, 10]);
 }
 
 #[test]

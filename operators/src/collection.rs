@@ -179,7 +179,15 @@ impl<'scope, D: Clone + 'static> Collection<'scope, D> {
     /// assert_eq!(evens.extract(), [(0, vec![(4, 1), (6, 2)])]);
     /// ```
     pub fn from_inner(flow: &Flow<'scope>, inner: VecCollection<'scope, Epoch, D, Diff>) -> Self {
-        let node = flow.add(Node::source("differential"), []);
+        Self::made_by(flow, flow.add(Node::source("differential"), []), inner)
+    }
+
+    /// As [`from_inner`](Self::from_inner), of what an operator of the plan gives.
+    pub(crate) fn made_by(
+        flow: &Flow<'scope>,
+        node: NodeId,
+        inner: VecCollection<'scope, Epoch, D, Diff>,
+    ) -> Self {
         Self { site: flow.site(), node, inner }
     }
 

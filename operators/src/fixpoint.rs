@@ -205,7 +205,7 @@ impl<'scope, D: Clone + 'static> Stream<'scope, (D, Epoch, Diff)> {
     /// The collection whose changes these are: each with its epoch, which is not before the one that it
     /// travels with. Nothing is saved of it: it is derived, and rebuilt by a run that continues.
     pub fn derived(self) -> Collection<'scope, D> {
-        let flow = self.flow.clone();
-        Collection::from_inner(&flow, self.inner().as_collection())
+        let (flow, node) = (self.flow.clone(), self.node);
+        Collection::made_by(&flow, node, self.inner().as_collection())
     }
 }

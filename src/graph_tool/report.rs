@@ -1,49 +1,7 @@
 //! What `tidemill graph` writes: the answer, and what changed.
 
-use std::collections::BTreeMap;
-
-use timely::container::NoopBuilder;
-use timely::dataflow::channels::pact::Pipeline;
-use timely::dataflow::operators::generic::operator::Operator;
-
-use crate::batch::Batch;
 use crate::connect::{OutputFormat, Sink, Writer};
 use crate::error::{Error, ErrorKind, Result};
-use crate::plan::{Node, Routing};
-use crate::stream::Stream;
-use crate::time::Epoch;
-
-/// The records of each epoch in their own order, all on the first worker.
-pub(super) fn in_order<'scope, D>(stream: Stream<'scope, D>) -> Stream<'scope, D>
-where
-    D: timely::ExchangeData + Ord,
-{
-    let stream = stream.gather();
-    let flow = stream.flow().clone();
-    let node = Node::operator("sort").state("the records of incomplete epochs");
-    let node = flow.add(node, [(stream.node(), Routing::Local)]);
-    stream.then(node, |batches| {
-        batches.unary_frontier::<NoopBuilder<Batch<D>>, _, _, _>(Pipeline, "sort", |_, _| {
-            let mut waiting = BTreeMap::<Epoch, (_, Vec<D>)>::new();
-            move |(input, frontier), output| {
-                input.for_each(|capability, batch| {
-                    let Some(held) = capability.retain_least(0) else { return };
-                    let epoch = *held.time();
-                    let (_, records) = waiting.entry(epoch).or_insert_with(|| (held, Vec::new()));
-                    records.append(&mut batch.records);
-                });
-                while let Some(entry) = waiting.first_entry() {
-                    if frontier.less_equal(entry.key()) {
-                        break;
-                    }
-                    let (held, mut records) = entry.remove();
-                    records.sort_unstable();
-                    output.session_with_builder(&held).give_container(&mut records.into());
-                }
-            }
-        })
-    })
-}
 
 /// Lines as they are, perhaps behind a header.
 #[derive(Clone, Debug)]
