@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
+use tidemill::graph::TOLERANCE;
 use tidemill::prelude::*;
 
 #[allow(dead_code)]
@@ -80,7 +81,7 @@ fn model(events: &[Event], every: i64) -> Model {
 }
 
 fn close(one: f64, other: f64) -> bool {
-    (one - other).abs() <= 3e-6 * other.abs()
+    (one - other).abs() <= 2.0 * TOLERANCE * other.abs()
 }
 
 #[track_caller]

@@ -31,6 +31,9 @@ pub struct GraphSettings {
     /// How edges are drawn.
     #[arg(long, value_enum, default_value = "uniform")]
     pub shape: Shape,
+    /// By which part of itself a PageRank may be off.
+    #[arg(long, default_value_t = 1e-4)]
+    pub tolerance: f64,
     /// What to compute.
     #[arg(value_enum, default_value = "bfs")]
     pub algorithm: Algorithm,
@@ -45,7 +48,7 @@ pub enum Algorithm {
     Wcc,
     /// Twenty iterations of PageRank.
     Iterations,
-    /// PageRank to a tolerance of a millionth.
+    /// PageRank to a tolerance.
     Pagerank,
 }
 

@@ -49,7 +49,7 @@ fn study(worker: &mut Worker, settings: &GraphSettings) {
             Algorithm::Bfs => count(graph.bfs(0).updates(), &counted, &done),
             Algorithm::Wcc => count(graph.wcc().updates(), &counted, &done),
             Algorithm::Pagerank => {
-                count(graph.pagerank(DAMPING, 1e-6).updates(), &counted, &done);
+                count(graph.pagerank(DAMPING, settings.tolerance).updates(), &counted, &done);
             }
             Algorithm::Iterations => {
                 count(graph.pagerank_iterations(DAMPING, 20).updates(), &counted, &done);

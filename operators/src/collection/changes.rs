@@ -25,7 +25,10 @@ impl<'scope, D: Record> Collection<'scope, D> {
     ///
     /// The changes of an epoch leave when it is complete, on each worker as one batch, a record once
     /// at most. Summed up they are the contents of the collection at the end of that epoch. A run that
-    /// continues after epoch `e` gives the changes after `e`, as the run before would have.
+    /// continues after epoch `e` gives the changes after `e`, as the run before would have: what was given
+    /// until `e` is what it computes anew. Numbers that are exact only to a tolerance, as those of a
+    /// PageRank, may come out a little different then, so the first change of a record may take away
+    /// another one than was given; a [snapshot](Self::snapshot) or a lookup join has no such memory.
     ///
     /// # Cost
     ///
@@ -46,14 +49,29 @@ impl<'scope, D: Record> Collection<'scope, D> {
     /// assert_eq!(changes.extract(), [(0, vec![('b', 1)])]);
     /// ```
     pub fn changes(self) -> Stream<'scope, (D, Diff)> {
+        let first = self.site.keeper.resume();
+        self.per_epoch(move |epoch| (epoch >= first).then_some(epoch))
+    }
+
+    /// As [`changes`](Self::changes), but a run that continues after epoch `e` gives the whole contents with
+    /// the changes of the epoch after `e`: for operators that hold them, and would have to save them else.
+    pub(crate) fn contents(self) -> Stream<'scope, (D, Diff)> {
+        let first = self.site.keeper.resume();
+        self.per_epoch(move |epoch| Some(epoch.max(first)))
+    }
+
+    /// The changes of the epochs that `place` puts them in.
+    fn per_epoch(
+        self,
+        place: impl Fn(Epoch) -> Option<Epoch> + 'static,
+    ) -> Stream<'scope, (D, Diff)> {
         let flow = self.flow();
         let held = Node::operator("changes").state("the changes of incomplete epochs");
         let (node, name) = self.followed_by(held, Routing::ByKey("record".to_owned()));
         let (reached, counts) = (flow.reached(), flow.counts(node, Kind::Operator));
         let groups = self.site.groups;
         let pact = by_key(groups, |(record, _, _): &(D, Epoch, Diff)| hash(record));
-        // What is not beyond the epoch that this run continues after was delivered before.
-        let updates = dropping_before(self.site.keeper.resume(), self.inner.inner);
+        let updates = placed(self.inner.inner, place);
         let inner = updates.unary_frontier::<NoopBuilder<Batch<(D, Diff)>>, _, _, _>(
             pact,
             &name,
@@ -82,19 +100,24 @@ impl<'scope, D: Record> Collection<'scope, D> {
 pub(super) fn batched<'scope, D: Clone + 'static>(
     updates: Timely<'scope, Epoch, Vec<(D, Epoch, Diff)>>,
 ) -> Timely<'scope, Epoch, Batch<(D, Epoch, Diff)>> {
-    dropping_before(Epoch::MIN, updates)
+    placed(updates, Some)
 }
 
-/// The changes of epochs from `first` on, in batches that can be dealt out.
-fn dropping_before<'scope, D: Clone + 'static>(
-    first: Epoch,
+/// The changes in the epochs that `place` puts them in, in batches that can be dealt out.
+fn placed<'scope, D: Clone + 'static>(
     updates: Timely<'scope, Epoch, Vec<(D, Epoch, Diff)>>,
+    place: impl Fn(Epoch) -> Option<Epoch> + 'static,
 ) -> Timely<'scope, Epoch, Batch<(D, Epoch, Diff)>> {
     updates.unary::<NoopBuilder<Batch<(D, Epoch, Diff)>>, _, _, _>(Pipeline, "exit", move |_, _| {
         move |input, output| {
             input.for_each(|capability, updates| {
                 let mut updates = std::mem::take(updates);
-                updates.retain(|(_, epoch, _)| *epoch >= first);
+                updates.retain_mut(|(_, epoch, _)| {
+                    place(*epoch).is_some_and(|placed| {
+                        *epoch = placed;
+                        true
+                    })
+                });
                 output.session_with_builder(&capability).give_container(&mut updates.into());
             });
         }

@@ -54,8 +54,8 @@ impl<'scope, K: Key + Record, L: Value> Keyed<'scope, K, L> {
     /// A record waits for the end of its epoch, and costs one look-up of its key and a step for
     /// each row; a change of the collection costs a look-up and a step in a tree, and crosses
     /// between workers twice. State: the contents of the collection by key, **once more than what
-    /// the collection itself holds**, until they are deleted from it. A checkpoint writes the
-    /// values that changed since the last one.
+    /// the collection itself holds**, until they are deleted from it. Nothing is saved: a run that
+    /// continues takes the contents from the collection again.
     ///
     /// # Example
     ///
@@ -118,8 +118,8 @@ where
     /// The rows, by key.
     pub fn joined(self) -> Keyed<'scope, K, J::Row> {
         let Events { stream: left, marks } = self.left.events;
-        // These begin after the epoch that a run continues from; the rule has what was before.
-        let changes = self.table.changes();
+        // The collection is rebuilt by a run that continues, so the rule need not save it.
+        let changes = self.table.contents();
         let flow = left.flow;
         let node = Node::operator(self.name)
             .state("the records of an epoch, and the collection by key, until deleted from it")

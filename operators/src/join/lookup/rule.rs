@@ -12,19 +12,17 @@ use hashbrown::HashMap;
 use crate::collection::{Diff, Record};
 use crate::event::Event;
 use crate::join::rows::Rows;
-use crate::key::hash;
 use crate::keyed::{Key, Value};
 use crate::rule::{Advance, Either, Outbox, Rule, Snapshot};
-use crate::state::journal::{Entries, Journal, Noted};
 use crate::time::EventTime;
 
 /// Records without rows after which an advance pauses.
 const LOOKED_UP: usize = 64 * 1024;
 
-/// Joins the records of an epoch with what a collection holds of their keys at its end.
+/// Joins the records of an epoch with what a collection holds of their keys at its end. Saves nothing: a run
+/// that continues has to be given the contents again, before the records of its first epoch are looked up.
 pub struct Lookup<K, L, V, J> {
     table: Table<K, V>,
-    journal: Journal<(K, V)>,
     /// The records of the epoch.
     waiting: VecDeque<Event<(K, L)>>,
     /// The value up to which the first of them has its rows.
@@ -34,7 +32,7 @@ pub struct Lookup<K, L, V, J> {
 
 /// The values of each key, and how often each is there.
 struct Table<K, V> {
-    keys: HashMap<K, BTreeMap<V, (Noted, Diff)>, FixedState>,
+    keys: HashMap<K, BTreeMap<V, Diff>, FixedState>,
     values: usize,
 }
 
@@ -49,7 +47,6 @@ impl<K: Key, L: Value, V: Record, J: Rows<L, V>> Lookup<K, L, V, J> {
     pub fn new() -> Self {
         Self {
             table: Table { keys: HashMap::default(), values: 0 },
-            journal: Journal::default(),
             waiting: VecDeque::new(),
             given: None,
             rows: PhantomData,
@@ -69,9 +66,8 @@ impl<K: Key, L: Value, V: Record, J: Rows<L, V>> Lookup<K, L, V, J> {
         let row = |row| Event::new(*at, (key.clone(), row));
         if let Some(values) = self.table.keys.get(key) {
             let from = self.given.as_ref().map_or(Unbounded, Excluded);
-            let there =
-                values.range::<V, _>((from, Unbounded)).filter(|(_, (_, times))| *times > 0);
-            for (value, (_, times)) in there {
+            let there = values.range::<V, _>((from, Unbounded)).filter(|(_, times)| **times > 0);
+            for (value, times) in there {
                 if out.full() {
                     return false;
                 }
@@ -97,16 +93,13 @@ impl<K: Key, L: Value, V: Record, J: Rows<L, V>> Default for Lookup<K, L, V, J> 
 
 impl<K: Key, V: Record> Table<K, V> {
     /// Adds a value so many times more.
-    fn change(&mut self, key: K, value: V, diff: Diff, journal: Option<&mut Journal<(K, V)>>) {
+    fn change(&mut self, key: K, value: V, diff: Diff) {
         let values = match self.keys.get_mut(&key) {
             Some(known) => known,
             None => self.keys.entry(key.clone()).insert(BTreeMap::new()).into_mut(),
         };
         let known = values.len();
-        let (noted, times) = values.entry(value.clone()).or_default();
-        if let Some(journal) = journal {
-            journal.note(noted, || (key.clone(), value.clone()));
-        }
+        let times = values.entry(value.clone()).or_default();
         *times += diff;
         if *times == 0 {
             values.remove(&value);
@@ -124,13 +117,13 @@ type OfEither<K, L, V> = Either<Event<(K, L)>, ((K, V), Diff)>;
 impl<K: Key, L: Value, V: Record, J: Rows<L, V>> Rule<OfEither<K, L, V>> for Lookup<K, L, V, J> {
     type Output = Event<(K, J::Row)>;
     type Side = Infallible;
-    type Saved = (K, V, Diff);
+    type Saved = ();
 
     fn accept(&mut self, record: OfEither<K, L, V>, _: &mut Outbox<Self::Output, Infallible>) {
         match record {
             Either::Left(event) => self.waiting.push_back(event),
             Either::Right(((key, value), diff)) => {
-                self.table.change(key, value, diff, Some(&mut self.journal));
+                self.table.change(key, value, diff);
             }
         }
     }
@@ -147,35 +140,9 @@ impl<K: Key, L: Value, V: Record, J: Rows<L, V>> Rule<OfEither<K, L, V>> for Loo
         Advance::More
     }
 
-    fn save(&mut self, to: &mut dyn Snapshot<Self::Saved>) {
-        self.journal.save(to, &mut self.table);
-    }
+    fn save(&mut self, _: &mut dyn Snapshot<Self::Saved>) {}
 
-    fn restore(&mut self, (key, value, times): Self::Saved) {
-        let known = self.table.keys.get(&key).and_then(|it| it.get(&value));
-        let known = known.map_or(0, |(_, times)| *times);
-        self.table.change(key, value, times - known, None);
-    }
+    fn restore(&mut self, (): Self::Saved) {}
 
     fn resume(&mut self, _: EventTime) {}
-}
-
-/// The entry of a value is how often it is there, which is no times if it has gone.
-impl<K: Key, V: Record> Entries<(K, V), (K, V, Diff)> for Table<K, V> {
-    fn count(&self) -> usize {
-        self.values
-    }
-
-    fn all(&mut self, give: &mut dyn FnMut(u64, (K, V, Diff))) {
-        for (key, values) in &self.keys {
-            for (value, (_, times)) in values {
-                give(hash(key), (key.clone(), value.clone(), *times));
-            }
-        }
-    }
-
-    fn one(&mut self, (key, value): &(K, V)) -> (u64, (K, V, Diff)) {
-        let times = self.keys.get(key).and_then(|it| it.get(value)).map_or(0, |it| it.1);
-        (hash(key), (key.clone(), value.clone(), times))
-    }
 }
