@@ -85,19 +85,36 @@ impl Random {
     }
 }
 
-/// The edges of a random graph, and those that follow.
+/// A random graph, and the changes that follow.
 #[derive(Clone, Debug)]
-pub struct Edges {
+pub struct Drawn {
+    /// The edges of the graph.
+    pub first: Vec<(u32, u32)>,
+    further: Edges,
+}
+
+impl Drawn {
+    /// The graph of the study; two of these are the same.
+    pub fn new(settings: &GraphSettings) -> Self {
+        let mut edges =
+            Edges { random: Random(7), vertices: settings.vertices, shape: settings.shape };
+        let mut first = Vec::with_capacity(settings.edges as usize);
+        first.extend(edges.by_ref().take(settings.edges as usize));
+        Self { first, further: edges }
+    }
+
+    /// Edges that come, each with one that goes.
+    pub fn swaps(&self) -> impl Iterator<Item = ((u32, u32), (u32, u32))> {
+        self.further.clone().zip(self.first.iter().copied())
+    }
+}
+
+/// Edges one after the other.
+#[derive(Clone, Debug)]
+struct Edges {
     random: Random,
     vertices: u64,
     shape: Shape,
-}
-
-impl Edges {
-    /// The edges of the study; two of these give the same.
-    pub fn new(settings: &GraphSettings) -> Self {
-        Self { random: Random(7), vertices: settings.vertices, shape: settings.shape }
-    }
 }
 
 impl Edges {
@@ -118,17 +135,18 @@ impl Edges {
 }
 
 impl Iterator for Edges {
-    type Item = (u64, u64);
+    type Item = (u32, u32);
 
-    fn next(&mut self) -> Option<(u64, u64)> {
+    fn next(&mut self) -> Option<(u32, u32)> {
         match self.shape {
             Shape::Uniform => {
-                Some((self.random.below(self.vertices), self.random.below(self.vertices)))
+                let [from, to] = [(); 2].map(|()| self.random.below(self.vertices) as u32);
+                Some((from, to))
             }
             Shape::Rmat => loop {
                 let (from, to) = self.quadrants();
                 if from.max(to) < self.vertices {
-                    return Some((from, to));
+                    return Some((from as u32, to as u32));
                 }
             },
         }

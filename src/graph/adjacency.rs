@@ -73,6 +73,40 @@ impl<W: Load> Adjacency<W> {
         }
     }
 
+    /// Makes room for entries that will be [filled](Self::fill) in: as many as `edges`, `(from, to, weight)`, has
+    /// for each vertex. Only before the lists are [laid out](Self::lay_out).
+    ///
+    /// Edges that come in the order of these vertices, even roughly, are several times as fast.
+    pub(super) fn count(&mut self, slots: usize, edges: impl Iterator<Item = (u32, u32, W)>) {
+        assert!(self.pool.is_empty(), "edges are loaded into an empty adjacency");
+        self.lists.resize(slots.max(self.lists.len()), List::default());
+        edges.for_each(|(from, _, _)| self.lists[from as usize].room += 1);
+    }
+
+    /// Gives every list its place.
+    pub(super) fn lay_out(&mut self) {
+        let mut start = 0;
+        for list in &mut self.lists {
+            list.start = start;
+            start += list.room as usize;
+        }
+        self.pool.resize(start, Default::default());
+    }
+
+    /// Enters edges that were counted.
+    pub(super) fn fill(&mut self, edges: impl Iterator<Item = (u32, u32, W)>) {
+        for (from, to, weight) in edges {
+            let list = &mut self.lists[from as usize];
+            self.pool[list.start + list.len as usize] = (to, weight);
+            list.len += 1;
+        }
+    }
+
+    /// Makes one entry of equal ones in every list, once all are filled in.
+    pub(super) fn unite_all(&mut self) {
+        (0..self.lists.len()).for_each(|slot| self.unite(slot));
+    }
+
     /// Takes in many edges at once, `(from, to, weight)` as often as each is there. Only if there were none
     /// before.
     pub(super) fn load(
@@ -80,24 +114,10 @@ impl<W: Load> Adjacency<W> {
         slots: usize,
         edges: impl Iterator<Item = (u32, u32, W)> + Clone,
     ) {
-        assert!(self.pool.is_empty(), "edges are loaded into an empty adjacency");
-        let mut ends = vec![0usize; slots];
-        edges.clone().for_each(|(from, _, _)| ends[from as usize] += 1);
-        let mut start = 0;
-        let lists = ends.iter_mut().map(|end| {
-            let list = List { start, len: *end as u32, room: *end as u32 };
-            start += *end;
-            *end = list.start;
-            list
-        });
-        self.lists = lists.collect();
-        self.pool.resize(start, Default::default());
-        for (from, to, weight) in edges {
-            let end = &mut ends[from as usize];
-            self.pool[*end] = (to, weight);
-            *end += 1;
-        }
-        (0..slots).for_each(|slot| self.unite(slot));
+        self.count(slots, edges.clone());
+        self.lay_out();
+        self.fill(edges);
+        self.unite_all();
     }
 
     /// Makes one entry of equal ones.

@@ -9,7 +9,7 @@ use differential_dataflow::algorithms::graphs::{bfs::bfs, propagate::propagate_a
 use differential_dataflow::input::{Input, InputSession};
 use differential_dataflow::operators::iterate::Variable;
 use mimalloc::MiMalloc;
-use tidemill_experiments::graphs::{Algorithm, Edges, GraphSettings, STEP, Times, peak_megabytes};
+use tidemill_experiments::graphs::{Algorithm, Drawn, GraphSettings, STEP, Times, peak_megabytes};
 use timely::dataflow::ProbeHandle;
 use timely::dataflow::operators::vec::Filter;
 use timely::order::Product;
@@ -21,7 +21,8 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 fn main() {
     let settings = GraphSettings::parse();
     let config = timely::Config::process(settings.workers);
-    let guards = timely::execute(config, move |worker| study(worker, &settings));
+    let drawn = Drawn::new(&settings);
+    let guards = timely::execute(config, move |worker| study(worker, &settings, &drawn));
     drop(guards.expect("the workers start"));
 }
 
@@ -57,7 +58,7 @@ fn ranks(edges: Vertices<'_>, iterations: u32) -> VecCollection<'_, u64, u32, is
     })
 }
 
-fn study(worker: &mut Worker, settings: &GraphSettings) {
+fn study(worker: &mut Worker, settings: &GraphSettings, drawn: &Drawn) {
     let (index, peers) = (worker.index(), worker.peers());
     let probe = ProbeHandle::new();
     let mut input = worker.dataflow::<u64, _, _>(|scope| {
@@ -75,8 +76,6 @@ fn study(worker: &mut Worker, settings: &GraphSettings) {
         }
         input
     });
-    let mut edges = Edges::new(settings).map(|(from, to)| (from as u32, to as u32));
-    let first: Vec<_> = edges.by_ref().take(settings.edges as usize).collect();
     let say = |text: String| {
         if index == 0 {
             println!("{text}");
@@ -92,7 +91,7 @@ fn study(worker: &mut Worker, settings: &GraphSettings) {
         }
     };
     let began = Instant::now();
-    for (number, edge) in first.iter().skip(index).step_by(peers).enumerate() {
+    for (number, edge) in drawn.first.iter().skip(index).step_by(peers).enumerate() {
         input.insert(*edge);
         if number % STEP == 0 {
             input.flush();
@@ -106,7 +105,7 @@ fn study(worker: &mut Worker, settings: &GraphSettings) {
         began.elapsed(),
         peak_megabytes()
     ));
-    let mut swaps = edges.zip(first);
+    let mut swaps = drawn.swaps();
     let mut swap = |input: &mut InputSession<u64, (u32, u32), isize>, batch: usize| {
         for (number, (new, gone)) in swaps.by_ref().take(batch).enumerate() {
             if number % peers == index {

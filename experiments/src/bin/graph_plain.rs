@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use clap::Parser;
 use mimalloc::MiMalloc;
-use tidemill_experiments::graphs::{Algorithm, Edges, GraphSettings, peak_megabytes};
+use tidemill_experiments::graphs::{Algorithm, Drawn, GraphSettings, peak_megabytes};
 
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
@@ -12,8 +12,7 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 fn main() {
     let settings = GraphSettings::parse();
     let count = settings.vertices as usize;
-    let edges = Edges::new(&settings).take(settings.edges as usize);
-    let edges: Vec<_> = edges.map(|(from, to)| (from as u32, to as u32)).collect();
+    let edges = Drawn::new(&settings).first;
     let began = Instant::now();
     let answer = match settings.algorithm {
         Algorithm::Bfs => steps(&Lists::of(count, edges.iter().copied())),

@@ -13,7 +13,7 @@ use mimalloc::MiMalloc;
 use tidemill::collection::{Arrangement, Collection};
 use tidemill::flow::Flow;
 use tidemill::stream::Stream;
-use tidemill_experiments::graphs::{Edges, GraphSettings, STEP, Times, peak_megabytes};
+use tidemill_experiments::graphs::{Drawn, GraphSettings, STEP, Times, peak_megabytes};
 use timely::dataflow::InputHandle;
 use timely::dataflow::operators::Input;
 use timely::worker::Worker;
@@ -37,7 +37,8 @@ type Change = ((u32, u32), isize);
 fn main() {
     let settings = Settings::parse();
     let config = timely::Config::process(settings.graph.workers);
-    let guards = timely::execute(config, move |worker| study(worker, &settings));
+    let drawn = Drawn::new(&settings.graph);
+    let guards = timely::execute(config, move |worker| study(worker, &settings, &drawn));
     drop(guards.expect("the workers start"));
 }
 
@@ -55,7 +56,7 @@ fn reach<'s>(roots: Collection<'s, u32>, links: &Links<'s>) -> Collection<'s, u3
     })
 }
 
-fn study(worker: &mut Worker, settings: &Settings) {
+fn study(worker: &mut Worker, settings: &Settings, drawn: &Drawn) {
     let (index, peers) = (worker.index(), worker.peers());
     let done = [0; 3].map(|_| Rc::new(Cell::new(0)));
     let told = Rc::new(Cell::new(0));
@@ -83,8 +84,6 @@ fn study(worker: &mut Worker, settings: &Settings) {
     if index == 0 {
         (0..1000).for_each(|it| questions.send(it));
     }
-    let mut edges = Edges::new(&settings.graph).map(|(from, to)| (from as u32, to as u32));
-    let first: Vec<_> = edges.by_ref().take(settings.graph.edges as usize).collect();
     let say = |text: String| {
         if index == 0 {
             println!("{text}");
@@ -103,7 +102,7 @@ fn study(worker: &mut Worker, settings: &Settings) {
     };
     let before = peak_megabytes();
     let began = Instant::now();
-    for (number, edge) in first.iter().skip(index).step_by(peers).enumerate() {
+    for (number, edge) in drawn.first.iter().skip(index).step_by(peers).enumerate() {
         input.send((*edge, 1));
         if number % STEP == 0 {
             worker.step();
@@ -117,7 +116,7 @@ fn study(worker: &mut Worker, settings: &Settings) {
         peak_megabytes() - before,
         told.get()
     ));
-    let mut swaps = edges.zip(first);
+    let mut swaps = drawn.swaps();
     for &batch in &settings.graph.batches {
         let mut times = Times::default();
         for _ in 0..settings.graph.rounds_of(batch) {

@@ -9,7 +9,7 @@ use mimalloc::MiMalloc;
 use tidemill::flow::Flow;
 use tidemill::graph::{DAMPING, Edge, Graph, Update};
 use tidemill::stream::Stream;
-use tidemill_experiments::graphs::{Algorithm, Edges, GraphSettings, STEP, Times, peak_megabytes};
+use tidemill_experiments::graphs::{Algorithm, Drawn, GraphSettings, STEP, Times, peak_megabytes};
 use timely::dataflow::InputHandle;
 use timely::dataflow::operators::Input;
 use timely::worker::Worker;
@@ -22,8 +22,13 @@ type Change = (Edge, isize);
 fn main() {
     let settings = GraphSettings::parse();
     let config = timely::Config::process(settings.workers);
-    let guards = timely::execute(config, move |worker| study(worker, &settings));
+    let drawn = Drawn::new(&settings);
+    let guards = timely::execute(config, move |worker| study(worker, &settings, &drawn));
     drop(guards.expect("the workers start"));
+}
+
+fn edge(from: u32, to: u32) -> Edge {
+    Edge::new(u64::from(from), u64::from(to))
 }
 
 fn count<V: 'static>(
@@ -38,7 +43,7 @@ fn count<V: 'static>(
     );
 }
 
-fn study(worker: &mut Worker, settings: &GraphSettings) {
+fn study(worker: &mut Worker, settings: &GraphSettings, drawn: &Drawn) {
     let (index, peers) = (worker.index(), worker.peers());
     let (done, counted) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
     let mut input = worker.dataflow::<u64, _, _>(|scope| {
@@ -57,8 +62,6 @@ fn study(worker: &mut Worker, settings: &GraphSettings) {
         }
         input
     });
-    let mut edges = Edges::new(settings);
-    let first: Vec<_> = edges.by_ref().take(settings.edges as usize).collect();
     let say = |text: String| {
         if index == 0 {
             println!("{text}");
@@ -74,8 +77,8 @@ fn study(worker: &mut Worker, settings: &GraphSettings) {
         }
     };
     let began = Instant::now();
-    for (number, (from, to)) in first.iter().skip(index).step_by(peers).enumerate() {
-        input.send((Edge::new(*from, *to), 1));
+    for (number, (from, to)) in drawn.first.iter().skip(index).step_by(peers).enumerate() {
+        input.send((edge(*from, *to), 1));
         if number % STEP == 0 {
             worker.step();
         }
@@ -88,12 +91,12 @@ fn study(worker: &mut Worker, settings: &GraphSettings) {
         peak_megabytes(),
         counted.get()
     ));
-    let mut swaps = edges.zip(first);
+    let mut swaps = drawn.swaps();
     let mut swap = |input: &mut InputHandle<u64, _>, batch: usize| {
         for (number, (new, gone)) in swaps.by_ref().take(batch).enumerate() {
             if number % peers == index {
-                input.send((Edge::new(new.0, new.1), 1));
-                input.send((Edge::new(gone.0, gone.1), -1));
+                input.send((edge(new.0, new.1), 1));
+                input.send((edge(gone.0, gone.1), -1));
             }
         }
     };
