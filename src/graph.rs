@@ -74,6 +74,7 @@ mod replica;
 mod split;
 mod spread;
 mod spreading;
+mod state;
 mod strong;
 mod sweep;
 mod swept;

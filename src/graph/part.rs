@@ -143,8 +143,8 @@ impl<W: Load> Part<W> {
     /// other in memory is fast.
     fn lay_out(&mut self, mut edges: Vec<(u32, u32, W)>) {
         let slots = self.vertices.len();
-        let mine: Vec<bool> = (0..slots as u32).map(|slot| self.vertices.mine(slot)).collect();
-        let mine = |slot: u32| mine[slot as usize];
+        let vertices = &self.vertices;
+        let mine = |slot: u32| vertices.mine(slot);
         let there = |it: &(u32, u32, W)| mine(it.0).then_some(*it);
         let back = |it: &(u32, u32, W)| mine(it.1).then_some((it.1, it.0, it.2));
         gather(&mut edges, slots, |it| it.0);

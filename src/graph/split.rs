@@ -169,11 +169,11 @@ impl Split {
         };
         let Piece { from, until, .. } = self.pieces[number as usize];
         for slot in &self.members[from..until] {
-            on.value[*slot as usize] = hook.component;
+            on.states[*slot as usize].value = hook.component;
         }
         let (mut slot, mut parent) = (at, parent);
         while slot != NOBODY {
-            let next = std::mem::replace(&mut on.parent[slot as usize], parent);
+            let next = std::mem::replace(&mut on.states[slot as usize].parent, parent);
             (slot, parent) = (next, slot);
         }
     }

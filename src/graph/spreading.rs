@@ -15,8 +15,9 @@ use super::part::{Direction, Part, Way};
 use super::queue::Queue;
 use super::split::Split;
 use super::spread::{Mail, NONE, Spread};
+use super::state::{NOTED, SHOWN, State, WITHOUT};
 use super::update::Update;
-use super::vertices::NOBODY;
+use super::vertices::{NOBODY, Vertices};
 use crate::collection::Diff;
 use crate::fixpoint::{Owners, Post, Round, Rounds};
 use crate::time::Epoch;
@@ -32,18 +33,11 @@ const SPLIT: u32 = 2;
 /// be in vain, as something better may be on its way from another part.
 const AT_ONCE: usize = 1 << 12;
 
-const NOTED: u8 = 1;
-const SHOWN: u8 = 2;
-const WITHOUT: u8 = 4;
-
 /// The values of a part's vertices, and of others the least that this part has offered them.
 pub(super) struct Spreading<S: Spread> {
     pub(super) spread: S,
     pub(super) part: Part<S::Weight>,
-    pub(super) value: Vec<u64>,
-    /// The neighbour whose offer a vertex took.
-    pub(super) parent: Vec<u32>,
-    flags: Vec<u8>,
+    pub(super) states: Vec<State>,
     /// The vertices that changed in this epoch, and what they had before if they were there.
     noted: Vec<(u32, Option<u64>)>,
     queue: S::Queue,
@@ -62,9 +56,7 @@ impl<S: Spread> Spreading<S> {
         Self {
             spread,
             part: Part::new(owners, direction),
-            value: Vec::new(),
-            parent: Vec::new(),
-            flags: Vec::new(),
+            states: Vec::new(),
             noted: Vec::new(),
             queue: S::Queue::default(),
             ways: Vec::new(),
@@ -77,35 +69,28 @@ impl<S: Spread> Spreading<S> {
 
     fn grow(&mut self) {
         let slots = self.part.vertices.len();
-        if self.value.len() < slots {
-            self.value.resize(slots, NONE);
-            self.parent.resize(slots, NOBODY);
-            self.flags.resize(slots, 0);
+        if self.states.len() < slots {
+            self.states.resize(slots, State::UNKNOWN);
         }
     }
 
     /// Notes a vertex of this part before it changes.
     fn note(&mut self, slot: u32) {
-        let flags = &mut self.flags[slot as usize];
-        if *flags & NOTED == 0 {
-            let had = (*flags & SHOWN != 0).then_some(self.value[slot as usize]);
-            *flags |= NOTED;
-            self.noted.push((slot, had));
-        }
+        self.states[slot as usize].note(slot, &mut self.noted);
     }
 
     /// Gives a vertex that has no value the one that it has by itself.
     fn begin(&mut self, slot: u32) {
         self.note(slot);
-        if self.value[slot as usize] != NONE {
+        if self.states[slot as usize].value != NONE {
             return;
         }
         let start = self.spread.start(self.part.vertices.id(slot));
         if start != NONE {
-            self.value[slot as usize] = start;
+            self.states[slot as usize].value = start;
             self.queue.push(start, slot);
-        } else if S::SPLITS && self.flags[slot as usize] & WITHOUT == 0 {
-            self.flags[slot as usize] |= WITHOUT;
+        } else if S::SPLITS && self.states[slot as usize].flags & WITHOUT == 0 {
+            self.states[slot as usize].flags |= WITHOUT;
             self.without.push(slot);
         }
     }
@@ -113,18 +98,11 @@ impl<S: Spread> Spreading<S> {
     /// Takes an offer, if it is better.
     #[inline]
     fn take(&mut self, slot: u32, value: u64, from: u32) {
-        if value < self.value[slot as usize] {
-            self.note(slot);
-            let (mut value, mut parent) = (value, from);
-            if S::SPLITS && self.value[slot as usize] == NONE {
-                let own = self.part.vertices.id(slot);
-                if own < value {
-                    (value, parent) = (own, NOBODY);
-                }
-            }
-            self.value[slot as usize] = value;
-            self.parent[slot as usize] = parent;
-            self.queue.push(value, slot);
+        let state = &mut self.states[slot as usize];
+        if value < state.value {
+            state.note(slot, &mut self.noted);
+            state.take::<S>(slot, value, from, &self.part.vertices);
+            self.queue.push(state.value, slot);
         }
     }
 
@@ -133,35 +111,29 @@ impl<S: Spread> Spreading<S> {
     fn offer(&mut self, to: u32, value: u64, from: u32, post: &mut Post<Mail>) {
         if self.part.vertices.mine(to) {
             self.take(to, value, from);
-        } else if value < self.value[to as usize] {
-            self.value[to as usize] = value;
-            self.send_offer(to, value, from, post);
+        } else if value < self.states[to as usize].value {
+            self.states[to as usize].value = value;
+            send_offer(&self.part.vertices, to, value, from, post);
         }
-    }
-
-    fn send_offer(&self, to: u32, value: u64, from: u32, post: &mut Post<Mail>) {
-        let vertices = &self.part.vertices;
-        let mail = Mail::Offer { to: vertices.id(to), value, from: vertices.id(from) };
-        post.to(vertices.owner(to), mail);
     }
 
     /// Loses the value of a vertex, and those that were taken from it.
     fn lose(&mut self, slot: u32, post: &mut Post<Mail>) {
         let mut losing = vec![slot];
         while let Some(slot) = losing.pop() {
-            if self.value[slot as usize] == NONE {
+            if self.states[slot as usize].value == NONE {
                 continue;
             }
             self.note(slot);
-            self.value[slot as usize] = NONE;
-            self.parent[slot as usize] = NOBODY;
+            self.states[slot as usize].value = NONE;
+            self.states[slot as usize].parent = NOBODY;
             self.lost.push(slot);
             let vertices = &self.part.vertices;
             for (to, _) in self.part.outgoing(slot) {
                 if !vertices.mine(*to) {
                     let mail = Mail::Lost { to: vertices.id(*to), from: vertices.id(slot) };
                     post.to(vertices.owner(*to), mail);
-                } else if self.parent[*to as usize] == slot {
+                } else if self.states[*to as usize].parent == slot {
                     losing.push(*to);
                 }
             }
@@ -172,7 +144,7 @@ impl<S: Spread> Spreading<S> {
     fn find_lost(&mut self, first: bool, mail: Vec<Mail>, post: &mut Post<Mail>) -> Option<Round> {
         let ways = std::mem::take(&mut self.ways);
         for way in ways.iter().filter(|way| first && !way.appeared) {
-            if self.part.vertices.mine(way.to) && self.parent[way.to as usize] == way.from {
+            if self.part.vertices.mine(way.to) && self.states[way.to as usize].parent == way.from {
                 self.lose(way.to, post);
             }
         }
@@ -181,7 +153,7 @@ impl<S: Spread> Spreading<S> {
             let Mail::Lost { to, from } = mail else { unreachable!("only losses are told first") };
             let vertices = &self.part.vertices;
             if let Some((to, from)) = vertices.find(to).zip(vertices.find(from))
-                && self.parent[to as usize] == from
+                && self.states[to as usize].parent == from
             {
                 self.lose(to, post);
             }
@@ -197,14 +169,14 @@ impl<S: Spread> Spreading<S> {
         for slot in lost {
             self.begin(slot);
             let vertices = &self.part.vertices;
-            let mut best = (self.value[slot as usize], NOBODY);
+            let mut best = (self.states[slot as usize].value, NOBODY);
             for (from, weight) in self.part.incoming(slot) {
                 if !vertices.mine(*from) {
                     let of = vertices.id(slot);
                     let mail = Mail::Ask { to: vertices.id(*from), of, weight: weight.bits() };
                     post.to(vertices.owner(*from), mail);
-                } else if self.value[*from as usize] != NONE {
-                    let offer = self.spread.along(self.value[*from as usize], *weight);
+                } else if self.states[*from as usize].value != NONE {
+                    let offer = self.spread.along(self.states[*from as usize].value, *weight);
                     best = best.min((offer, *from));
                 }
             }
@@ -220,9 +192,9 @@ impl<S: Spread> Spreading<S> {
             if !self.part.vertices.mine(*to) {
                 // While no way led there, what was offered before may have been lost unheard of here:
                 // also if there is nothing to offer yet.
-                self.value[*to as usize] = NONE;
+                self.states[*to as usize].value = NONE;
             }
-            let value = self.value[*from as usize];
+            let value = self.states[*from as usize].value;
             if value == NONE || some_went && !self.part.leads(*from, *to, *weight) {
                 continue;
             }
@@ -242,7 +214,7 @@ impl<S: Spread> Spreading<S> {
             }
             Mail::Ask { to, of, weight } => {
                 let Some((to, of)) = vertices.find(to).zip(vertices.find(of)) else { return };
-                let value = self.value[to as usize];
+                let value = self.states[to as usize].value;
                 if value != NONE {
                     let offer = self.spread.along(value, S::Weight::of_bits(weight));
                     self.offer(of, offer, to, post);
@@ -262,7 +234,7 @@ impl<S: Spread> Spreading<S> {
             if let Mail::Ask { of, .. } = mail
                 && let Some(of) = self.part.vertices.find(*of)
             {
-                self.value[of as usize] = NONE;
+                self.states[of as usize].value = NONE;
             }
         }
         mail.into_iter().for_each(|it| self.answer(it, post));
@@ -274,7 +246,7 @@ impl<S: Spread> Spreading<S> {
             level = Some(value);
             left = left.saturating_sub(1);
             if let Some((_, slot)) =
-                self.queue.pop().filter(|it| self.value[it.1 as usize] == value)
+                self.queue.pop().filter(|it| self.states[it.1 as usize].value == value)
             {
                 self.pass_on(slot, value, post);
             }
@@ -282,13 +254,23 @@ impl<S: Spread> Spreading<S> {
         true
     }
 
+    /// Offers what a vertex has to those that one can go to from it.
     fn pass_on(&mut self, slot: u32, value: u64, post: &mut Post<Mail>) {
-        let count = self.part.outgoing(slot).len();
-        for at in 0..count {
-            let (to, weight) = self.part.outgoing(slot)[at];
-            let offer = self.spread.along(value, weight);
-            if offer < self.value[to as usize] {
-                self.offer(to, offer, slot, post);
+        let Self { spread, part, states, noted, queue, .. } = self;
+        let vertices = &part.vertices;
+        for &(to, weight) in part.outgoing(slot) {
+            let offer = spread.along(value, weight);
+            let state = &mut states[to as usize];
+            if offer >= state.value {
+                continue;
+            }
+            if vertices.mine(to) {
+                state.note(to, noted);
+                state.take::<S>(to, offer, slot, vertices);
+                queue.push(state.value, to);
+            } else {
+                state.value = offer;
+                send_offer(vertices, to, offer, slot, post);
             }
         }
     }
@@ -308,17 +290,17 @@ impl<S: Spread> Spreading<S> {
     /// Sets the value of a vertex and the neighbour that it is owed to.
     pub(super) fn set(&mut self, slot: u32, value: u64, parent: u32) {
         self.note(slot);
-        self.value[slot as usize] = value;
-        self.parent[slot as usize] = parent;
+        self.states[slot as usize].value = value;
+        self.states[slot as usize].parent = parent;
     }
 
     /// The vertices that are still without a value, by their ids.
     fn still_without(&mut self) -> Vec<u32> {
         let mut without = std::mem::take(&mut self.without);
         for slot in &without {
-            self.flags[*slot as usize] &= !WITHOUT;
+            self.states[*slot as usize].flags &= !WITHOUT;
         }
-        without.retain(|it| self.value[*it as usize] == NONE && self.part.present(*it));
+        without.retain(|it| self.states[*it as usize].value == NONE && self.part.present(*it));
         // Those of a first graph are in this order anyway.
         if !without.is_sorted_by_key(|it| self.part.vertices.id(*it)) {
             without.sort_unstable_by_key(|it| self.part.vertices.id(*it));
@@ -374,24 +356,27 @@ impl<S: Spread> Rounds<Edge> for Spreading<S> {
         self.split.end();
         for (slot, had) in std::mem::take(&mut self.noted) {
             let there = self.part.present(slot);
-            let flags = &mut self.flags[slot as usize];
+            let flags = &mut self.states[slot as usize].flags;
             *flags &= !(NOTED | SHOWN);
             if there {
                 *flags |= SHOWN;
             } else {
-                (self.value[slot as usize], self.parent[slot as usize]) = (NONE, NOBODY);
+                (self.states[slot as usize].value, self.states[slot as usize].parent) =
+                    (NONE, NOBODY);
             }
-            let has = there.then_some(self.value[slot as usize]);
+            let has = there.then_some(self.states[slot as usize].value);
             if has != had {
                 let shown = |value| self.spread.shown(value);
                 let vertex = self.part.vertices.id(slot);
                 out.push(Update { epoch, vertex, old: had.map(shown), new: has.map(shown) });
             }
         }
-        let (value, parent, flags) = (&mut self.value, &mut self.parent, &mut self.flags);
-        self.part.clear(|slot| {
-            let at = slot as usize;
-            (value[at], parent[at], flags[at]) = (NONE, NOBODY, 0);
-        });
+        let states = &mut self.states;
+        self.part.clear(|slot| states[slot as usize] = State::UNKNOWN);
     }
+}
+
+fn send_offer(vertices: &Vertices, to: u32, value: u64, from: u32, post: &mut Post<Mail>) {
+    let mail = Mail::Offer { to: vertices.id(to), value, from: vertices.id(from) };
+    post.to(vertices.owner(to), mail);
 }

@@ -18,6 +18,8 @@ pub(super) struct Vertices {
     owners: Owners,
     ids: Vec<u64>,
     owner: Vec<u32>,
+    /// Whether a vertex is one of this part.
+    mine: Vec<bool>,
     /// The slots of ids that are less than its length.
     near: Vec<u32>,
     /// The slots of the other ids.
@@ -32,8 +34,9 @@ impl Vertices {
     const FEW: usize = 1 << 10;
 
     pub(super) fn new(owners: Owners) -> Self {
-        let (ids, owner, near) = (Vec::new(), Vec::new(), Vec::new());
-        Self { owners, ids, owner, near, far: HashMap::default(), free: Vec::new() }
+        let (ids, owner, mine) = (Vec::new(), Vec::new(), Vec::new());
+        let (near, far, free) = (Vec::new(), HashMap::default(), Vec::new());
+        Self { owners, ids, owner, mine, near, far, free }
     }
 
     /// How many slots there are.
@@ -53,7 +56,7 @@ impl Vertices {
     /// Whether the vertex is one of this part.
     #[inline]
     pub(super) fn mine(&self, slot: u32) -> bool {
-        self.owner(slot) == self.owners.index()
+        self.mine[slot as usize]
     }
 
     pub(super) fn owners(&self) -> &Owners {
@@ -77,18 +80,16 @@ impl Vertices {
     }
 
     fn add(&mut self, id: u64) -> u32 {
-        let owner = self.owners.of(hash(&id)) as u32;
-        let slot = match self.free.pop() {
-            Some(slot) => {
-                (self.ids[slot as usize], self.owner[slot as usize]) = (id, owner);
-                slot
-            }
-            None => {
-                self.ids.push(id);
-                self.owner.push(owner);
-                u32::try_from(self.ids.len() - 1).expect("a part has fewer than 2^32 vertices")
-            }
-        };
+        let owner = self.owners.of(hash(&id));
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.ids.push(id);
+            self.owner.push(0);
+            self.mine.push(false);
+            u32::try_from(self.ids.len() - 1).expect("a part has fewer than 2^32 vertices")
+        });
+        self.ids[slot as usize] = id;
+        self.owner[slot as usize] = owner as u32;
+        self.mine[slot as usize] = owner == self.owners.index();
         self.make_room(id, 0);
         match usize::try_from(id).ok().and_then(|at| self.near.get_mut(at)) {
             Some(place) => *place = slot,
@@ -138,6 +139,7 @@ impl Vertices {
         }
         self.ids = old.into_iter().map(|(id, _)| id).collect();
         self.owner = owner;
+        self.mine = self.owner.iter().map(|it| *it as usize == self.owners.index()).collect();
         new
     }
 
