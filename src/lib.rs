@@ -1,8 +1,9 @@
-//! Event-time streams on [timely dataflow](https://docs.rs/timely): Apache Flink's job model on a
-//! small, fast engine.
+//! Event-time streams, collections that change and fixpoints over graphs, in one job: Apache Flink's job
+//! model on [timely dataflow](https://docs.rs/timely) and
+//! [differential dataflow](https://docs.rs/differential-dataflow).
 //!
-//! A job reads sources, gives records event time, windows them by key, and writes sinks. It runs on
-//! threads and across processes by the flags `-w -n -p -h`, and what it gives is the same for any
+//! A job reads sources, gives records event time, windows them by key, joins them with collections that it
+//! keeps exact as rows come and go, and writes sinks. It runs on threads and across processes by the flags `-w -n -p -h`, and what it gives is the same for any
 //! number of workers and any order of arrival within the declared disorder. With `--checkpoint` it
 //! survives the loss of any process, and commits every row once.
 //!
@@ -40,8 +41,11 @@
 //! - [`stream`], [`events`], [`keyed`], [`window`], [`aggregate`]: the vocabulary. It is the crate
 //!   [`tidemill_operators`], re-exported here.
 //! - [`event_time::Disorder`]: what makes a record late.
-//! - [`process`]: functions with keyed state and timers; [`collection`]: collections that change.
-//! - [`join`]: two streams, or a stream and a table, by key and time.
+//! - [`process`]: functions with keyed state and timers.
+//! - [`collection`]: collections that change, their joins, reductions and loops; [`join`]: two streams, or a
+//!   stream and a table, by key and time.
+//! - [`graph`]: distances, components, ranks and more, kept current as edges come and go;
+//!   [`graph_tool`]: the same from the command line. [`fixpoint`]: how such algorithms are written.
 //! - [`checkpoint`]: what a job with `--checkpoint` leaves behind, and goes on from with `--restore`.
 //! - [`rule::Rule`]: an operator of your own.
 //! - [`MapAsync`]: calling services from a job.
