@@ -11,8 +11,12 @@ use tidemill_operators::collection::{Diff, Loop};
 use tidemill_operators::fixpoint::{
     Contents, End, Iteration, Outcome, Owners, Report, Start, Turn, Update,
 };
+use tidemill_operators::flow::Flow;
 use tidemill_operators::key::hash;
+use tidemill_operators::stream::Stream;
 use tidemill_operators::time::Epoch;
+use timely::dataflow::InputHandleVec;
+use timely::dataflow::operators::{Capture, Input, capture::Extract};
 
 use support::{Epochs, Run, Seen, Tap, by_epoch, histories, runs};
 
@@ -259,6 +263,76 @@ impl Iteration<u8> for Reals {
     }
 }
 
+/// Which workers there are, as they are combined.
+struct Workers(usize);
+
+impl Iteration<u8> for Workers {
+    type Data = ();
+    type Model = Vec<usize>;
+    type Partial = Vec<usize>;
+    type Measure = ();
+
+    fn accept(&mut self, _: Vec<Change>) {}
+
+    fn data(&mut self) {}
+
+    fn start(&self) -> Vec<usize> {
+        Vec::new()
+    }
+
+    fn compute(&self, _: Turn, (): &mut (), _: &Vec<usize>) -> Vec<usize> {
+        vec![self.0]
+    }
+
+    fn combine(&self, all: &mut Vec<usize>, next: Vec<usize>) {
+        all.extend(next);
+    }
+
+    fn update(&self, _: Turn, mut model: Vec<usize>, all: Vec<usize>) -> Update<Vec<usize>, ()> {
+        model.extend(all);
+        Update::again(model, ())
+    }
+}
+
+#[test]
+fn partial_results_are_combined_in_the_order_of_workers() {
+    let workers = at_once(4).workers(4).go(|stream, tap| {
+        let rule = |owners: Owners| Workers(owners.index());
+        let twice = Loop::named("workers").exactly(2);
+        tap.watch(stream.changelog().bulk(twice, Start::COLD, hash, rule).0);
+    });
+    assert_eq!(workers.len(), 4);
+    assert!(workers.iter().all(|it| it.record.model == [0, 1, 2, 3, 0, 1, 2, 3]));
+}
+
+#[test]
+fn models_and_partial_results_go_from_process_to_process() {
+    // As between processes, whatever is sent is written and read.
+    let communication = timely::CommunicationConfig::ProcessBinary(3);
+    let config = timely::Config { communication, worker: timely::WorkerConfig::default() };
+    let captured = timely::execute(config, |worker| {
+        let mut input = InputHandleVec::new();
+        let captured = worker.dataflow(|scope| {
+            let numbers = Stream::from_inner(&Flow::new(scope), scope.input_from(&mut input));
+            let means =
+                numbers.changelog().bulk("means".into(), Start::Warm, hash, |_| Means::default());
+            means.0.inner().capture()
+        });
+        for (epoch, numbers) in [(0, 0..9u8), (1, 15..24)] {
+            input.advance_to(epoch);
+            let mine = numbers.filter(|it| usize::from(*it) % worker.peers() == worker.index());
+            mine.for_each(|it| input.send((it, 1)));
+        }
+        captured
+    });
+    let captured = captured.unwrap().join().into_iter().map(|it| it.unwrap().extract());
+    let outcomes: Vec<_> = captured.flatten().flat_map(|it| it.1).map(Told::Outcome).collect();
+    let history = [0..9u8, 15..24].map(|epoch| vec![epoch.map(|it| (it, 1)).collect()]);
+    let expected = model(&Run::new(history.to_vec()), None, Start::Warm).into_iter();
+    let expected = expected.map(|it| it.1).filter(|it| matches!(it, Told::Outcome(_)));
+    assert_eq!(outcomes, Vec::from_iter(expected));
+}
+
 #[test]
 fn an_empty_collection_has_no_model() {
     for workers in [1, 2, 4] {
@@ -365,7 +439,7 @@ fn an_epoch_goes_round_while_the_one_before_it_does() {
         // the end of epoch 0, that would never end.
         let rule = Endless { until: Some(in_flight as Epoch - 1), ..Endless::default() };
         let run = at_once(5).workers(workers);
-        let settings = Loop::named("waits").at_most(2_000);
+        let settings = Loop::named("waits").at_most(500);
         let seen = told(&run, settings, Start::cold(in_flight), move |_| rule.clone());
         let outcomes = seen.iter().filter(|it| matches!(it.record, Told::Outcome(_)));
         assert_eq!(outcomes.count(), 5);
@@ -406,8 +480,7 @@ fn data_are_copied_only_while_an_epoch_before_goes_round() {
         let noted = Arc::clone(&copied);
         let rule = move |_: Owners| Means { copied: Some(Arc::clone(&noted)), ..Means::default() };
         told(&at_once(5), "means".into(), start, rule);
-        let copied = *copied.lock().unwrap();
-        copied
+        *copied.lock().unwrap()
     };
     assert!(copies(Start::COLD));
     assert!(!copies(Start::cold(1)));

@@ -6,31 +6,7 @@
 //! has converged. That is how most learners work, and algorithms that look at all of a graph in each
 //! round. Where a round concerns few keys, let [messages](super::Rounds) go round instead.
 //!
-//! # Guarantees
-//!
-//! * An epoch computes on exactly what the collection holds at its end, also while later epochs are under
-//!   way. An epoch in which nothing changes does not go round, and nothing leaves.
-//! * Partial results are combined in the order of workers, and each part is given its changes an epoch
-//!   at a time, without those that cancel, in their own order. So with the same number of workers the same
-//!   floating-point answer comes out bit by bit, whatever was faster. A run that continues after a
-//!   restart gives a part all its records at once: to give the same answer, keep them in an
-//!   order of their own, as [`Contents`] does. **With another number of workers** records are
-//!   summed up in other groups: answers that depend on the order of additions then differ in their last
-//!   digits, and so may the number of rounds.
-//! * Whether the model has converged is decided once, by the first worker, for all.
-//! * An iteration that starts [cold](Start::Cold) saves nothing: what a run that continues needs is in
-//!   the collection, where that entered. One that starts [warm](Start::Warm) saves the final model of the
-//!   latest epoch. Either way such a run takes in the contents without a round, and goes on with the next
-//!   epoch that changes them; nothing is delivered twice.
-//!
-//! # Cost
-//!
-//! A round costs each worker its share of the computing, the first worker a combination for each worker,
-//! and two messages for each worker: a copy of the model and a partial result. Nobody waits for the
-//! engine to agree that a round is over: the first worker counts. A call is not interrupted: other
-//! operators of the worker wait for it. State: what the rule holds, and for each epoch in flight beyond
-//! the first what a version of that costs; the model, and on the first worker a partial result for
-//! each worker.
+//! What is promised of it, and what it costs, says [`Collection::bulk`].
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -207,8 +183,35 @@ impl<'scope, D: Record> Collection<'scope, D> {
     /// each epoch, and a report of each round, both from the first worker.
     ///
     /// The outcome of an epoch leaves when it has come to its end, which may be before those of
-    /// earlier epochs; the report of a round leaves at once. Given [exactly](Loop::exactly) so many
+    /// earlier epochs; the report of a round leaves at once. Epochs for which there is no room in flight
+    /// wait, and hold back the sources as all do that are not complete. Given [exactly](Loop::exactly) so many
     /// rounds it takes them all, whatever the rule says of them.
+    ///
+    /// # Guarantees
+    ///
+    /// * An epoch computes on exactly what the collection holds at its end, also while later epochs are under
+    ///   way. An epoch in which nothing changes does not go round, and nothing leaves.
+    /// * Partial results are combined in the order of workers, and each part is given its changes an epoch
+    ///   at a time, without those that cancel, in their own order. So with the same number of workers the same
+    ///   floating-point answer comes out bit by bit, whatever was faster. A run that continues after a
+    ///   restart gives a part all its records at once: to give the same answer, keep them in an
+    ///   order of their own, as [`Contents`] does. **With another number of workers** records are
+    ///   summed up in other groups: answers that depend on the order of additions then differ in their last
+    ///   digits, and so may the number of rounds.
+    /// * Whether the model has converged is decided once, by the first worker, for all.
+    /// * An iteration that starts [cold](Start::Cold) saves nothing: what a run that continues needs is in
+    ///   the collection, where that entered. One that starts [warm](Start::Warm) saves the final model of the
+    ///   latest epoch. Either way such a run takes in the contents without a round, and goes on with the next
+    ///   epoch that changes them; nothing is delivered twice.
+    ///
+    /// # Cost
+    ///
+    /// A round costs each worker its share of the computing, the first worker a combination for each worker,
+    /// and two messages for each worker: a copy of the model and a partial result. Nobody waits for the
+    /// engine to agree that a round is over: the first worker counts. A call is not interrupted: other
+    /// operators of the worker wait for it. State: what the rule holds, and for each epoch in flight beyond
+    /// the first what a version of that costs; the model, and on the first worker a partial result for
+    /// each worker.
     ///
     /// # Errors
     ///
@@ -284,20 +287,19 @@ impl<'scope, D: Record> Collection<'scope, D> {
     ///     }
     /// }
     ///
-    /// let (lines, losses) = timely::example(|scope| {
+    /// let (lines, close) = timely::example(|scope| {
     ///     let points = (-2..3).map(|x| (x, 3 * x + 1)).to_stream(scope);
     ///     let points = Stream::from_inner(&Flow::new(scope), points).inserts();
     ///     let descent = Loop::named("line").at_most(1000);
     ///     let (lines, losses) = points.bulk(descent, Start::COLD, hash, |_| Line::default());
-    ///     (lines.inner().capture(), losses.inner().capture())
+    ///     let rounded = |it: (f64, f64)| ((it.0 * 1e3).round() as i64, (it.1 * 1e3).round() as i64);
+    ///     let lines = lines.map(move |it| (rounded(it.model), it.rounds));
+    ///     let close = losses.filter(|it| it.measure < 1e-9).map(|it| it.at.round);
+    ///     (lines.inner().capture(), close.inner().capture())
     /// });
-    /// let lines = lines.extract();
-    /// let (slope, height) = lines[0].1[0].model;
-    /// assert!((slope - 3.0).abs() < 1e-4 && (height - 1.0).abs() < 1e-4);
-    ///
-    /// let losses: Vec<_> = losses.extract().into_iter().flat_map(|it| it.1).collect();
-    /// assert!(losses.windows(2).all(|pair| pair[1].measure < pair[0].measure));
-    /// assert_eq!(losses.len() as u64, lines[0].1[0].rounds);
+    /// let (line, rounds) = lines.extract()[0].1[0];
+    /// assert_eq!(line, (3000, 1000));
+    /// assert_eq!(close.extract(), [(0, vec![rounds - 1])]);
     /// ```
     pub fn bulk<I: Iteration<D>>(
         self,

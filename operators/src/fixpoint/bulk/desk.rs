@@ -208,7 +208,7 @@ impl<D: Record, I: Iteration<D>> Desk<D, I> {
         frontiers: &[MutableAntichain<Time>],
         send: &mut impl FnMut(Sent<'_, D, I>),
     ) {
-        while self.lead.has_room() {
+        while self.lead.has_room() && self.stuck.is_none() {
             // Rounds of epochs before it are later than their first moments, and so not in its way.
             let begins = |epoch| Product::new(epoch, 1);
             let open = |epoch| frontiers.iter().any(|it| it.less_equal(&begins(epoch)));
