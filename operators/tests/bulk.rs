@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
@@ -11,7 +12,7 @@ use tidemill_operators::collection::{Diff, Loop};
 use tidemill_operators::fixpoint::{
     Contents, End, Iteration, Outcome, Owners, Report, Start, Turn, Update,
 };
-use tidemill_operators::flow::Flow;
+use tidemill_operators::flow::{Alarm, Flow, Surroundings};
 use tidemill_operators::key::hash;
 use tidemill_operators::stream::Stream;
 use tidemill_operators::time::Epoch;
@@ -380,6 +381,36 @@ fn an_epoch_that_goes_on_is_stopped_by_name() {
 }
 
 #[test]
+fn an_epoch_that_overruns_stays_incomplete_and_no_other_begins() {
+    timely::execute_directly(|worker| {
+        let alarms = Rc::new(Alarms::default());
+        let surroundings = Surroundings { alarm: alarms.clone(), ..Surroundings::default() };
+        let mut input = InputHandleVec::new();
+        let rule = Endless::default();
+        let log = Arc::clone(&rule.log);
+        let progress = worker.dataflow(|scope| {
+            let flow = Flow::within(scope, surroundings);
+            let numbers = Stream::from_inner(&flow, scope.input_from(&mut input)).changelog();
+            let settings = Loop::named("circle").at_most(5);
+            let (outcomes, _) = numbers.bulk(settings, Start::cold(1), hash, |_| rule);
+            outcomes.watch(|_, _| panic!("there is no outcome"), |_| panic!("no epoch completes"));
+            flow.progress()
+        });
+        for epoch in 0..3 {
+            input.advance_to(epoch.into());
+            input.send((epoch, 1));
+        }
+        input.close();
+        (0..200).for_each(|_| _ = worker.step());
+        assert_eq!(*alarms.0.borrow(), ["circle"]);
+        assert_eq!(progress.reached(), 0);
+        let rounds = (0..5).map(|round| Turn { epoch: 0, round });
+        assert_eq!(*log.lock().unwrap(), Vec::from_iter(rounds));
+        worker.drop_dataflow(0);
+    });
+}
+
+#[test]
 fn an_epoch_may_converge_in_the_last_round_that_it_has() {
     let run = at_once(3);
     let rounds = model(&run, None, Start::COLD).into_iter().filter_map(|(_, told)| match told {
@@ -395,6 +426,16 @@ fn an_epoch_may_converge_in_the_last_round_that_it_has() {
 #[should_panic(expected = "at least one epoch must be in flight")]
 fn a_cold_start_without_epochs_is_refused() {
     _ = Start::cold(0);
+}
+
+/// Notes who cannot go on, and lets the run be.
+#[derive(Default)]
+struct Alarms(RefCell<Vec<String>>);
+
+impl Alarm for Alarms {
+    fn raise(&self, operator: &str, _: String) {
+        self.0.borrow_mut().push(operator.to_owned());
+    }
 }
 
 /// Never converges, unless it is told to by the `end`; notes which rounds were computed.

@@ -2,13 +2,18 @@
 
 mod support;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use proptest::prelude::*;
 use tidemill_operators::collection::{Diff, Loop};
 use tidemill_operators::fixpoint::{Owners, Post, Round, Rounds};
+use tidemill_operators::flow::{Alarm, Flow, Surroundings};
 use tidemill_operators::key::hash;
+use tidemill_operators::stream::Stream;
 use tidemill_operators::time::Epoch;
+use timely::dataflow::operators::ToStream;
 
 use support::{Run, Tap, histories, runs};
 
@@ -162,6 +167,36 @@ fn a_rule_that_never_stops_is_stopped_by_name() {
         let keys = |it: &u64| (hash(it), hash(it));
         let settings = Loop::named("restless").at_most(100);
         tap.watch(stream.changelog().rounds(settings, keys, |_| Restless));
+    });
+}
+
+/// Counts what is raised, and lets the run be.
+#[derive(Default)]
+struct Alarms(Cell<usize>);
+
+impl Alarm for Alarms {
+    fn raise(&self, operator: &str, _: String) {
+        assert_eq!(operator, "restless");
+        self.0.set(self.0.get() + 1);
+    }
+}
+
+#[test]
+fn an_epoch_that_takes_more_stays_incomplete() {
+    timely::execute_directly(|worker| {
+        let alarms = Rc::new(Alarms::default());
+        let surroundings = Surroundings { alarm: alarms.clone(), ..Surroundings::default() };
+        let progress = worker.dataflow(|scope| {
+            let flow = Flow::within(scope, surroundings);
+            let numbers = Stream::from_inner(&flow, [(1u64, 1)].to_stream(scope)).changelog();
+            let settings = Loop::named("restless").at_most(5);
+            let told = numbers.rounds(settings, |it| (hash(it), hash(it)), |_| Restless);
+            told.watch(|_, _| panic!("nothing is told"), |_| panic!("no epoch completes"));
+            flow.progress()
+        });
+        (0..200).for_each(|_| _ = worker.step());
+        assert_eq!((alarms.0.get(), progress.reached()), (1, 0));
+        worker.drop_dataflow(0);
     });
 }
 
