@@ -13,7 +13,8 @@ use tidemill_operators::flow::{Alarm, Flow, Surroundings};
 use tidemill_operators::key::hash;
 use tidemill_operators::stream::Stream;
 use tidemill_operators::time::Epoch;
-use timely::dataflow::operators::ToStream;
+use timely::dataflow::InputHandleVec;
+use timely::dataflow::operators::Input;
 
 use support::{Run, Tap, histories, runs};
 
@@ -186,15 +187,20 @@ fn an_epoch_that_takes_more_stays_incomplete() {
     timely::execute_directly(|worker| {
         let alarms = Rc::new(Alarms::default());
         let surroundings = Surroundings { alarm: alarms.clone(), ..Surroundings::default() };
+        let mut input = InputHandleVec::new();
         let progress = worker.dataflow(|scope| {
             let flow = Flow::within(scope, surroundings);
-            let numbers = Stream::from_inner(&flow, [(1u64, 1)].to_stream(scope)).changelog();
+            let numbers = Stream::from_inner(&flow, scope.input_from(&mut input)).changelog();
             let settings = Loop::named("restless").at_most(5);
             let told = numbers.rounds(settings, |it| (hash(it), hash(it)), |_| Restless);
             told.watch(|_, _| panic!("nothing is told"), |_| panic!("no epoch completes"));
             flow.progress()
         });
-        (0..200).for_each(|_| _ = worker.step());
+        for epoch in 0..3 {
+            input.advance_to(epoch);
+            input.send((epoch, 1));
+            (0..100).for_each(|_| _ = worker.step());
+        }
         assert_eq!((alarms.0.get(), progress.reached()), (1, 0));
         worker.drop_dataflow(0);
     });
