@@ -7,7 +7,10 @@ use std::sync::Arc;
 use object_store::memory::InMemory;
 use serde::{Deserialize, Serialize};
 use tidemill::checkpoint::faults::{Fault, Faulty};
+use tidemill::collection::Diff;
 use tidemill::config::Checkpointing;
+use tidemill::fixpoint::{Iteration, Start, Turn, Update};
+use tidemill::key::hash;
 use tidemill::metrics::Snapshot;
 use tidemill::prelude::*;
 use tidemill::{Error, ErrorKind, Result};
@@ -44,6 +47,50 @@ fn a_second_run_goes_on_with_what_the_first_had() {
         runs.run(limit, settings, move |events| count(events, &into)).expect("it runs");
     }
     assert_eq!(seen.sorted(), Vec::from_iter(1..=400));
+}
+
+/// Counts the epochs in which its model has gone round.
+struct Rounds;
+
+impl Iteration<u64> for Rounds {
+    type Data = ();
+    type Model = u64;
+    type Partial = ();
+    type Measure = ();
+
+    fn accept(&mut self, _: Vec<(u64, Diff)>) {}
+
+    fn data(&mut self) {}
+
+    fn start(&self) -> u64 {
+        0
+    }
+
+    fn compute(&self, _: Turn, (): &mut (), _: &u64) {}
+
+    fn combine(&self, (): &mut (), (): ()) {}
+
+    fn update(&self, _: Turn, count: u64, (): ()) -> Update<u64, ()> {
+        Update::converged(count + 1, ())
+    }
+}
+
+#[test]
+fn a_model_that_starts_warm_goes_on_from_that_of_the_run_before() {
+    let (runs, seen) = (Runs::new(), collect::<u64>());
+    let again = Some(Restore::Latest);
+    for (workers, limit, restore) in [(2, 250, None), (1, 250, again.clone()), (3, 400, again)] {
+        let into = seen.clone();
+        let run = move |events: Events<'_, u64>| {
+            let numbers = events.values().inserts();
+            let (counts, _) = numbers.bulk("rounds".into(), Start::Warm, hash, |_| Rounds);
+            counts.map(|it| it.model).write(into.clone())
+        };
+        runs.run_on(workers, limit, |it| it.restore = restore, run).expect("it runs");
+    }
+    let counts = seen.sorted();
+    assert!(counts.len() > 1, "new numbers go round");
+    assert_eq!(counts, Vec::from_iter(1..=counts.len() as u64));
 }
 
 #[test]

@@ -103,6 +103,8 @@ pub use iterate::Round;
 pub use snapshot::Found;
 pub use windowed::Verdict;
 
+pub(crate) use guard::{Bound, overrun};
+
 /// How often a record is in a collection, or by how much that changes.
 pub type Diff = isize;
 

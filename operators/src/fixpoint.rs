@@ -1,10 +1,16 @@
-//! Bulk iteration: partitioned data that stay on their workers while messages go round.
+//! Bulk iteration: partitioned data that stay on their workers while something smaller goes round.
 //!
 //! A [collection](Collection) that is too large to go round a [loop](Collection::iterate) itself is
-//! dealt out once, by key. Each worker holds its part in plain state of its own, a [`Rounds`]; what
-//! goes round are the messages of one part to another, in as many rounds as the changes of an epoch need.
+//! dealt out once, by key, and each worker holds its part in plain state of its own. What goes round is
 //!
-//! # Guarantees
+//! * **a model**, by [`Collection::bulk`]: every worker computes what it says of its part, the first
+//!   combines that, updates the model and decides whether it has converged. For learners, and for all that
+//!   looks at all data in each round. Several epochs may be in flight. See [`Iteration`];
+//! * **messages** of one part to another, by [`Collection::rounds`], in as many rounds as the changes of
+//!   an epoch need. For graphs, where few parts concern each other and little is to be done after a
+//!   small change. See [`Rounds`].
+//!
+//! # Guarantees of rounds of messages
 //!
 //! * Epochs are applied in order, each to the end: a part sees the changes of an epoch when those of all
 //!   epochs before have been worked off by every part.
@@ -13,8 +19,10 @@
 //!   round: nobody has to count.
 //! * What leaves at an epoch leaves when it has ended. State is not saved: as everything that is derived
 //!   from a collection, a part is rebuilt by a run that continues, from what entered.
+//! * A rule that never stops sending messages or asking for rounds keeps its epoch incomplete for ever,
+//!   and nothing of this or a later epoch leaves. [`Loop::at_most`] ends such a run with an error.
 //!
-//! # Cost
+//! # Cost of rounds of messages
 //!
 //! A round without messages between parts costs nothing to those that are not in it. A round with
 //! messages costs the engine's agreement that it is over, some ten microseconds between threads. A call
@@ -27,17 +35,20 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::operator::Operator;
 
 use crate::batch::Batch;
-use crate::collection::{Collection, Diff};
+use crate::collection::{Collection, Diff, Loop};
 use crate::plan::{Kind, Node, Routing};
 use crate::stream::Stream;
 use crate::time::Epoch;
 
+mod bulk;
+mod limit;
 mod owners;
 mod post;
 mod route;
 mod turns;
 mod wiring;
 
+pub use bulk::{Contents, End, Iteration, Outcome, Report, Start, Turn, Update};
 pub use owners::Owners;
 pub use post::Post;
 
@@ -79,6 +90,12 @@ impl Round {
 /// changes of its part; is called for rounds, beginning with the [first](Round::default) if there
 /// were changes, and then for each round in which messages arrive for it or that it asked for; and is told
 /// to finish.
+///
+/// **What makes it end is up to the rule.** An epoch goes on while a message is on its way or a part has
+/// asked for a round; nothing of it leaves until there is neither. While it goes on, other operators of
+/// the worker have their turns, but no later epoch completes. Have messages carry something that only falls
+/// or only grows to a bound, as distances and components do, or count the steps of a
+/// [`Round`]; and give the loop a [limit](Loop::at_most) against one's own mistakes.
 pub trait Rounds<D>: 'static {
     /// What parts tell each other.
     type Message: ExchangeData;
@@ -109,6 +126,16 @@ impl<'scope, D: ExchangeData + Clone> Collection<'scope, D> {
     ///
     /// A run that continues gives what is computed of the contents once more, at the epoch that it
     /// continues from: see [`Stream::anew`].
+    ///
+    /// # Errors
+    ///
+    /// If a part is called for [more rounds](Loop::at_most) of an epoch than it may: see
+    /// [`Alarm`](crate::flow::Alarm). The error names the loop, and nothing of that epoch leaves.
+    ///
+    /// # Panics
+    ///
+    /// If the loop is to take [exactly](Loop::exactly) so many rounds: what is on its way then would be
+    /// lost.
     ///
     /// # Example
     ///
@@ -165,17 +192,19 @@ impl<'scope, D: ExchangeData + Clone> Collection<'scope, D> {
     /// ```
     pub fn rounds<R: Rounds<D>>(
         self,
-        name: &str,
+        settings: impl Into<Loop>,
         keys: impl Fn(&D) -> (u64, u64) + 'static,
         rule: impl FnOnce(Owners) -> R,
     ) -> Stream<'scope, R::Output> {
         let flow = self.flow();
-        let held = Node::operator(name).state("its part of the data, until deleted");
+        let settings = settings.into();
+        let held = Node::operator(settings.name()).state("its part of the data, until deleted");
         let node = flow.add(held, [(self.node(), Routing::ByKey(String::new()))]);
         let owners = Owners::new(flow.site().groups, flow.scope().index());
         let routed = route::to_owners(self.inner().inner, owners.clone(), keys);
         let counts = flow.counts(node, Kind::Operator);
-        let turns = turns::Turns::new(rule(owners), flow.scope().peers(), counts);
+        let limit = limit::Limit::new(&settings, flow.site());
+        let turns = turns::Turns::new(rule(owners), flow.scope().peers(), limit, counts);
         let inner = wiring::go_round(&flow, &flow.name_of(node), routed, turns);
         Stream { flow, inner, node, partitions: None }
     }

@@ -1,4 +1,4 @@
-//! Event-time operators on timely dataflow: streams, keys, windows, and the wiring they share.
+//! Operators on timely dataflow: event-time streams and windows, incremental collections and fixpoints.
 //!
 //! This is the vocabulary of [Tidemill](https://docs.rs/tidemill), on timely and differential alone: no
 //! file, no socket, no clock, no async runtime. Use it in a timely program of your own; the
@@ -48,6 +48,40 @@
 //! [`key_by`](events::Events::key_by), [`Windowed`](window::Windowed) by
 //! [`window`](keyed::Keyed::window). A window over a stream without event time does not compile.
 //! [`Stream::inner`](stream::Stream::inner) gives the engine's own stream back.
+//!
+//! # Collections, joins and loops
+//!
+//! A [`Collection`](collection::Collection) is a multiset that changes from epoch to epoch, and what is
+//! computed of it is kept current, under deletions too: by [joins and aggregates](collection), and in
+//! [loops](collection::Collection::iterate) that end when nothing changes any more, also of [several
+//! collections](collection::Collection::fixpoint) that define each other and one within the other.
+//! [Streams join](join) by time: in intervals, in windows, with the version of a moment, or with what a
+//! collection holds at the epoch.
+//!
+//! Where the data are too large to go round a loop themselves they stay on their workers, and something
+//! smaller goes round: in [bulk iteration](fixpoint) a model that all compute on, until it has converged
+//! ([`Collection::bulk`](collection::Collection::bulk)), or messages between the parts
+//! ([`Collection::rounds`](collection::Collection::rounds)).
+//!
+//! ```
+//! use tidemill_operators::collection::Loop;
+//! use tidemill_operators::flow::Flow;
+//! use tidemill_operators::stream::Stream;
+//! use timely::dataflow::operators::{Capture, ToStream, capture::Extract};
+//!
+//! // Who is whose ancestor; that 3 is a child of 2 was a mistake.
+//! let parents = [((1, 2), 1), ((2, 3), 1), ((1, 4), 1), ((4, 5), 1), ((2, 3), -1)];
+//! let ancestors = timely::example(move |scope| {
+//!     let parents = Stream::from_inner(&Flow::new(scope), parents.to_stream(scope)).changelog();
+//!     let ancestors = parents.clone().iterate_in(Loop::named("ancestors").at_most(100), |found| {
+//!         let parents = parents.enter(&found);
+//!         let next = found.map(|(old, young)| (young, old)).join(parents.clone());
+//!         next.map(|(_, (old, child))| (old, child)).concat(parents).distinct()
+//!     });
+//!     ancestors.changes().inner().capture()
+//! });
+//! assert_eq!(ancestors.extract(), [(0, vec![((1, 2), 1), ((1, 4), 1), ((1, 5), 1), ((4, 5), 1)])]);
+//! ```
 
 #![warn(clippy::unwrap_used)]
 

@@ -54,6 +54,21 @@ impl Loop {
         assert!(rounds > 0, "the rounds of the loop `{}` must be at least one", self.name);
         Self { bound: Bound::Exactly(rounds), ..self }
     }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn bound(&self) -> Bound {
+        self.bound
+    }
+}
+
+/// A loop of this name, without a limit.
+impl From<&str> for Loop {
+    fn from(name: &str) -> Self {
+        Self::named(name)
+    }
 }
 
 /// How many changes one round of a loop made in an epoch.
@@ -61,7 +76,7 @@ impl Loop {
 pub struct Convergence {
     /// The round: in round 0 the step is applied to what the loop starts with.
     pub round: u64,
-    /// How many records it changed, against the same round of the epoch before.
+    /// How many records it changed, other than the same round of the epoch before did.
     pub changes: u64,
 }
 
@@ -251,9 +266,10 @@ impl<'scope, 'inner, D: Record> Variable<'scope, 'inner, D> {
     ///
     /// # Guarantees
     ///
-    /// The report of an epoch leaves when it is complete. A round without changes is not in it, so the
-    /// last one that is gives the number of rounds that the epoch took. What a run that continues
-    /// does to come where the run before was is not reported.
+    /// The report of an epoch leaves when it is complete. What a round has in common with the same round
+    /// of the epoch before is no work, and is not counted. A round without changes is not in the report,
+    /// so the last one that is says up to which round there was something to do. What a run that
+    /// continues does to come where the run before was is not reported.
     pub fn set_reporting(
         self,
         next: Collection<'inner, D, Round<Epoch>>,

@@ -15,7 +15,7 @@ use crate::flow::Site;
 
 /// How many rounds a loop takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Bound {
+pub(crate) enum Bound {
     /// As many as there are.
     None,
     /// An error if there are more.
@@ -87,7 +87,8 @@ pub(super) fn guarded<'inner, D: Clone + 'static, T: Timestamp + Lattice>(
     within.as_collection()
 }
 
-fn overrun(rounds: u64, when: &impl fmt::Debug) -> String {
+/// Why a loop cannot go on.
+pub(crate) fn overrun(rounds: u64, when: &impl fmt::Debug) -> String {
     format!(
         "the loop still changes after {rounds} rounds at {when:?}: let `at_most` allow more, or \
          make sure that its step comes to an end"

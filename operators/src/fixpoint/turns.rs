@@ -6,6 +6,7 @@ use timely::dataflow::operators::Capability;
 use timely::order::Product;
 use timely::progress::frontier::MutableAntichain;
 
+use super::limit::Limit;
 use super::{Post, Round, Rounds};
 use crate::collection::Diff;
 use crate::count::Counts;
@@ -34,6 +35,7 @@ pub(super) struct Turns<D, R: Rounds<D>> {
     /// The right to send results, of each epoch that has begun.
     results: BTreeMap<Epoch, Capability<Time>>,
     post: Post<R::Message>,
+    limit: Limit,
     counts: Counts,
 }
 
@@ -46,9 +48,9 @@ pub(super) enum Sent<'a, M, O> {
 }
 
 impl<D, R: Rounds<D>> Turns<D, R> {
-    pub(super) fn new(rule: R, peers: usize, counts: Counts) -> Self {
+    pub(super) fn new(rule: R, peers: usize, limit: Limit, counts: Counts) -> Self {
         let post = Post::new(peers);
-        Self { rule, calls: BTreeMap::new(), results: BTreeMap::new(), post, counts }
+        Self { rule, calls: BTreeMap::new(), results: BTreeMap::new(), post, limit, counts }
     }
 
     /// Takes changes off the wire. `rights` gives the rights to send messages and results. The rule has
@@ -100,7 +102,7 @@ impl<D, R: Rounds<D>> Turns<D, R> {
     }
 
     /// Works off the calls that are due: those before `open`, the least place at which something can
-    /// still arrive.
+    /// still arrive. What was called too often stays where it is.
     pub(super) fn work(
         &mut self,
         open: Place,
@@ -111,7 +113,7 @@ impl<D, R: Rounds<D>> Turns<D, R> {
             let ended = self.results.first_key_value().map_or(Epoch::MAX, |(epoch, _)| *epoch);
             if ended < due.0 && ended < open.0 {
                 self.finish(ended, &mut send);
-            } else if due < open {
+            } else if due < open && self.limit.allows(due.0) {
                 self.turn(&mut send);
             } else {
                 return;

@@ -65,6 +65,6 @@ pub(super) fn go_round<'scope, D: ExchangeData, R: Rounds<D>>(
 }
 
 /// When a message was sent: with one capability, so at one time.
-fn time_of(capability: &InputCapability<Time>) -> Time {
+pub(super) fn time_of(capability: &InputCapability<Time>) -> Time {
     *capability.stamp().as_singleton().expect("messages travel with one time")
 }

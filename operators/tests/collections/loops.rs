@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use tidemill_operators::collection::{Collection, Convergence, Diff, Loop};
 use tidemill_operators::time::Epoch;
 
-use crate::history::{Bag, Change, Pairs, bag, check, contents, sides, some};
+use crate::history::{Bag, Change, Pairs, bag, check, contents, difference, sides, some};
 use crate::support::{Run, Tap, by_epoch};
 
 /// What can be reached from a start by an even and by an odd number of steps.
@@ -133,13 +133,11 @@ proptest! {
     }
 }
 
-/// Compares the number of rounds with that of a search from nothing, where all changes are inserts
-/// of one epoch; and looks for epochs that report though nothing changed.
+/// Compares what is reported of each epoch and round with what it is against the round before and the
+/// epoch before: how many records a search has there that are not explained by those two.
 #[track_caller]
 fn reported(run: &Run<Change>) {
-    let all: Vec<_> = run.epochs().iter().flatten().flatten().copied().collect();
-    let once_only = Run::new(vec![vec![all]]).workers(2);
-    let seen = once_only.go(|stream, tap: &Tap<Convergence>| {
+    let seen = run.go(|stream, tap: &Tap<Convergence>| {
         let (left, right) = sides(stream);
         let (edges, start) = (left.distinct(), right.map(|it| it.1).distinct());
         let (_, report) = start.iterate_reporting(Loop::named("search").at_most(9), |nodes| {
@@ -148,18 +146,22 @@ fn reported(run: &Run<Change>) {
         });
         tap.watch(report);
     });
-    let (left, right) = contents(&once_only).pop().unwrap_or_default();
     let mut expected = Vec::new();
-    let mut before = BTreeSet::new();
-    for round in 0..9u64 {
-        let now = within(&left, &right, round as usize + 1);
-        let changes = now.symmetric_difference(&before).count() as u64;
-        if changes > 0 {
-            expected.push((0 as Epoch, Convergence { round, changes }));
+    let mut epoch_before = vec![Bag::new(); 9];
+    for (epoch, (left, right)) in contents(run).iter().enumerate() {
+        let rounds: Vec<_> = (1..10).map(|steps| once(within(left, right, steps))).collect();
+        let mut explained = Bag::new();
+        for (round, now) in (0..).zip(&rounds) {
+            let against = difference(&epoch_before[round as usize], now);
+            let changes = difference(&explained, &against).len() as u64;
+            if changes > 0 {
+                expected.push((epoch as Epoch, Convergence { round, changes }));
+            }
+            explained = against;
         }
-        before = now;
+        epoch_before = rounds;
     }
-    assert_eq!(by_epoch(seen), expected, "{once_only:?}");
+    assert_eq!(by_epoch(seen), expected, "{run:?}");
 }
 
 fn endless(settings: Loop) {
@@ -176,6 +178,36 @@ fn endless(settings: Loop) {
 #[should_panic(expected = "`turning` cannot go on: the loop still changes after 50 rounds at 0")]
 fn a_loop_that_goes_on_is_stopped_by_name() {
     endless(Loop::named("turning").at_most(50));
+}
+
+#[test]
+#[should_panic(expected = "`inner` cannot go on: the loop still changes after 4 rounds at (0, 0)")]
+fn a_loop_in_a_loop_that_goes_on_is_stopped_by_its_own_name() {
+    let run = Run::new(vec![vec![vec![(true, (1, 1), 1)]]; 2]).workers(2);
+    run.go(|stream, tap: &Tap<((u8, u8), Diff)>| {
+        let (left, _) = sides(stream);
+        let turning = left.iterate_in(Loop::named("outer").at_most(50), |outer| {
+            outer.iterate_in(Loop::named("inner").at_most(4), |inner| {
+                inner.map(|(one, two)| (one ^ 1, two))
+            })
+        });
+        tap.watch(turning.changes());
+    });
+}
+
+#[test]
+#[should_panic(expected = "`outer` cannot go on: the loop still changes after 5 rounds at 0")]
+fn a_loop_that_goes_on_around_one_that_ends_is_stopped_by_its_own_name() {
+    let run = Run::new(vec![vec![vec![(true, (1, 1), 1)]]; 2]).workers(2);
+    run.go(|stream, tap: &Tap<((u8, u8), Diff)>| {
+        let (left, _) = sides(stream);
+        let turning = left.iterate_in(Loop::named("outer").at_most(5), |outer| {
+            outer.iterate_in(Loop::named("inner").exactly(3), |inner| {
+                inner.map(|(one, two)| (one ^ 1, two))
+            })
+        });
+        tap.watch(turning.changes());
+    });
 }
 
 #[test]
