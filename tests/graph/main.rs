@@ -6,9 +6,11 @@ mod child;
 #[path = "../../operators/tests/support/mod.rs"]
 mod support;
 
+mod arrays;
 mod between;
 mod choices;
 mod histories;
+mod large;
 mod model;
 mod patterns;
 mod real;
