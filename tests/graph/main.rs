@@ -9,6 +9,7 @@ mod support;
 mod arrays;
 mod between;
 mod choices;
+mod ends;
 mod histories;
 mod large;
 mod model;
