@@ -11,6 +11,7 @@ mod between;
 mod choices;
 mod ends;
 mod histories;
+mod inputs;
 mod large;
 mod model;
 mod patterns;
