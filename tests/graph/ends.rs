@@ -6,7 +6,7 @@ use tidemill::graph::TOLERANCE;
 
 use super::tool::{Desk, WAYS, values};
 
-const ALL: [&str; 15] = [
+pub(super) const ALL: [&str; 15] = [
     "bfs",
     "sssp",
     "wcc",

@@ -14,6 +14,7 @@ mod histories;
 mod inputs;
 mod large;
 mod model;
+mod page;
 mod patterns;
 mod real;
 mod shapes;
