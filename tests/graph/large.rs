@@ -15,41 +15,45 @@ use super::support::{Run, Tap};
 
 const SEED: u64 = 20_261_123;
 const WORKERS: [usize; 2] = [2, 4];
-/// How many edges are replaced or get another weight, epoch after epoch.
-const SIZES: [usize; 20] = [
-    1, 10, 1_000, 20_000, 1, 1, 10, 1, 1_000, 10, 20_000, 1, 20_000, 1_000, 10, 1, 1_000, 1, 10, 1,
-];
 
-/// A graph of so many vertices, at most, and edges, by [R-MAT](https://doi.org/10.1137/1.9781611972740.43).
+/// What changes in each epoch, in each of four partitions.
+type History = Vec<Vec<Vec<Change>>>;
+
+/// Which of four quarters of the table of all pairs the next edge is in: in a hundred, so many are in one of
+/// the first, the first two, the first three.
+type Skew = [u64; 3];
+
+/// As [R-MAT](https://doi.org/10.1137/1.9781611972740.43) has it: few have many neighbours.
+const FEW: Skew = [57, 76, 95];
+const EVEN: Skew = [25, 50, 75];
+
+/// A graph of so many vertices, at most, that changes.
 struct Grown {
     random: Random,
     vertices: u64,
+    skew: Skew,
     edges: Vec<Edge>,
+    changes: Vec<Change>,
 }
 
 impl Grown {
-    fn new(seed: u64, vertices: u64, edges: usize) -> Self {
-        let mut grown = Self { random: Random::new(seed), vertices, edges: Vec::new() };
-        grown.edges = (0..edges).map(|_| grown.edge()).collect();
-        grown
+    fn new(seed: u64, vertices: u64, skew: Skew) -> Self {
+        let random = Random::new(seed);
+        Self { random, vertices, skew, edges: Vec::new(), changes: Vec::new() }
     }
 
     fn weight(&mut self) -> f64 {
         self.random.below(16) as f64 / 4.0
     }
 
-    /// One edge: a quarter of the table of all pairs, and of that a quarter, until one pair is left.
+    /// One edge: in a quarter of the table of all pairs, and in a quarter of that, until one pair is left.
     fn edge(&mut self) -> Edge {
         loop {
             let (mut from, mut to) = (0, 0);
             for _ in 0..self.vertices.next_power_of_two().ilog2() {
-                let quarter = match self.random.below(100) {
-                    0..57 => (0, 0),
-                    57..76 => (0, 1),
-                    76..95 => (1, 0),
-                    _ => (1, 1),
-                };
-                (from, to) = (2 * from + quarter.0, 2 * to + quarter.1);
+                let place = self.random.below(100);
+                let quarter = self.skew.iter().filter(|it| **it <= place).count() as u64;
+                (from, to) = (2 * from + quarter / 2, 2 * to + quarter % 2);
             }
             if from.max(to) < self.vertices {
                 return Edge::weighted(from, to, self.weight());
@@ -57,9 +61,25 @@ impl Grown {
         }
     }
 
-    /// Some edges go and others come, or the same with another weight.
-    fn change(&mut self, count: usize) -> Vec<Change> {
-        let mut changes = Vec::new();
+    /// So many edges come.
+    fn flow(&mut self, count: usize) {
+        for _ in 0..count {
+            let edge = self.edge();
+            self.edges.push(edge);
+            self.changes.push((edge, 1));
+        }
+    }
+
+    /// So many edges go.
+    fn ebb(&mut self, count: usize) {
+        for _ in 0..count {
+            let at = self.random.below(self.edges.len() as u64) as usize;
+            self.changes.push((self.edges.swap_remove(at), -1));
+        }
+    }
+
+    /// So many edges go and others come, or the same with another weight.
+    fn change(&mut self, count: usize) {
         for _ in 0..count {
             let at = self.random.below(self.edges.len() as u64) as usize;
             let old = self.edges[at];
@@ -67,23 +87,57 @@ impl Grown {
                 0 => Edge { weight: Real(self.weight()), ..old },
                 _ => self.edge(),
             };
-            changes.extend([(old, -1), (new, 1)]);
+            self.changes.extend([(old, -1), (new, 1)]);
             self.edges[at] = new;
         }
-        changes
     }
 
-    /// A first graph and what changes, in four partitions.
-    fn history(mut self, sizes: &[usize]) -> Vec<Vec<Vec<Change>>> {
-        let first = Vec::from_iter(self.edges.iter().map(|it| (*it, 1)));
-        let mut epochs = vec![first];
-        epochs.extend(sizes.iter().map(|it| self.change(*it)));
-        let dealt = |changes: Vec<Change>| {
-            let part = |it| changes.iter().skip(it).step_by(4).copied().collect();
-            (0..4).map(part).collect()
-        };
-        epochs.into_iter().map(dealt).collect()
+    /// An epoch of what changed since the last.
+    fn epoch(&mut self) -> Vec<Vec<Change>> {
+        let changes = std::mem::take(&mut self.changes);
+        let part = |it| changes.iter().skip(it).step_by(4).copied().collect();
+        (0..4).map(part).collect()
     }
+
+    /// A graph of so many edges, of which some change, epoch by epoch.
+    fn busy(mut self, edges: usize, sizes: &[usize]) -> History {
+        self.flow(edges);
+        let mut epochs = vec![self.epoch()];
+        for size in sizes {
+            self.change(*size);
+            epochs.push(self.epoch());
+        }
+        epochs
+    }
+}
+
+/// A few have many neighbours; as much as a fifth changes at once.
+fn busy() -> History {
+    let sizes = [1, 10, 1_000, 20_000, 1, 1, 10, 1, 1_000, 10];
+    let more = [20_000, 1, 20_000, 1_000, 10, 1, 1_000, 1, 10, 1];
+    Grown::new(SEED, 20_000, FEW).busy(100_000, &[sizes, more].concat())
+}
+
+/// All have a few neighbours; most edges go at once, and as many come.
+fn tides() -> History {
+    let mut grown = Grown::new(SEED, 50_000, EVEN);
+    let mut epochs = Vec::new();
+    for (ebb, flow, change) in [
+        (0, 150_000, 0),
+        (0, 0, 1_000),
+        (130_000, 0, 0),
+        (0, 120_000, 0),
+        (0, 0, 1),
+        (138_000, 9, 0),
+        (0, 138_000, 10),
+        (0, 0, 1_000),
+    ] {
+        grown.ebb(ebb);
+        grown.flow(flow);
+        grown.change(change);
+        epochs.push(grown.epoch());
+    }
+    epochs
 }
 
 /// Follows an algorithm, and has its values at the end of each epoch compared with what a model computes.
@@ -95,8 +149,23 @@ fn follow<V, M>(
 ) where
     V: Clone + Debug + Ord + Send + 'static,
 {
-    let history = Grown::new(SEED, 20_000, 100_000).history(&SIZES);
     let build = Arc::new(build);
+    for history in [busy(), tides()] {
+        follow_one(&history, direction, Arc::clone(&build), &model, &compare);
+    }
+}
+
+fn follow_one<V, M>(
+    history: &History,
+    direction: Direction,
+    build: Arc<
+        impl for<'s> Fn(&Graph<'s>) -> tidemill::graph::Values<'s, V> + Send + Sync + 'static,
+    >,
+    model: impl Fn(&Arrays) -> M,
+    compare: impl Fn(&M, &Values<V>, &str),
+) where
+    V: Clone + Debug + Ord + Send + 'static,
+{
     let mut told = WORKERS.map(|workers| {
         let (run, build) = (Run::new(history.clone()).workers(workers).flight(2), build.clone());
         let seen = run.go(move |stream, tap: &Tap<Update<V>>| {
@@ -173,7 +242,8 @@ fn near(expected: &About, values: &Values<Real>, at: &str) {
 fn shares(whole: &Arrays, begins: impl Fn(u64) -> bool) -> Values<f64> {
     let visits = whole.visits(begins, DAMPING);
     let sum = visits.iter().sum::<f64>();
-    whole.ids.iter().copied().zip(visits.iter().map(|it| it / sum)).collect()
+    let share = |it: &f64| if sum > 0.0 { it / sum } else { 0.0 };
+    whole.ids.iter().copied().zip(visits.iter().map(share)).collect()
 }
 
 /// What rounding adds to the bounds.
@@ -247,7 +317,8 @@ fn motifs_of_a_large_graph_follow_its_edges() {
 fn both_models_agree_on_small_graphs() {
     for seed in 0..20 {
         let mut bag = Bag::new();
-        for (edge, diff) in Grown::new(seed, 20, 40).history(&[9]).into_iter().flatten().flatten() {
+        for (edge, diff) in Grown::new(seed, 20, FEW).busy(40, &[9]).into_iter().flatten().flatten()
+        {
             *bag.entry(edge).or_default() += diff;
         }
         for direction in super::histories::BOTH {
