@@ -6,7 +6,7 @@
 //!
 //! Makes up ten hours of transfers between accounts, up to five seconds out of order: customers pay shops,
 //! shops pay suppliers, and now and then a few accounts pass money round. It prints each such *ring*
-//! as it appears and vanishes, and every hour how much is held in memory. With `--output` the rings are
+//! as it appears and vanishes, and every hour how much there is of what. With `--output` the rings are
 //! written as CSV, too: `accounts,change`.
 //!
 //! A ring is a strongly connected component of more than one account: from each of them money came to each
@@ -14,8 +14,8 @@
 //! the watermark says that it is too old. So the window is *inside* the recursion: a ring vanishes when one
 //! of the transfers that closed it expires, whatever else is there.
 //!
-//! After five hours business is slow, and the sizes that are printed every hour shrink with it:
-//! what expires is freed, in the collections, in the graph algorithm and in checkpoints.
+//! After five hours business is slow, and the sizes that are printed every hour shrink with it. So do
+//! checkpoints, which hold what has not expired; in memory, what comes gets the room of what expired.
 //!
 //! Epochs are of thirty transfers here, unless `--epoch-rows` says otherwise, so that what is printed
 //! does not depend on the speed of the machine nor on the number of workers.
@@ -110,17 +110,7 @@ pub(crate) fn run<T: Send + 'static, S: Sink<Record = T>>(
             .event_time(|it| it.at, Disorder::up_to(seconds(5)));
 
         let edges = transfers.clone().map(|it| Edge::new(it.from, it.to)).lasting(last);
-        let graph = Graph::directed(edges.clone());
-        // Of each account, the least one of its component.
-        let components = graph.scc().collection();
-        let rings = components.clone().map(|(account, least)| (least, account)).reduce(
-            |_, accounts, ring| {
-                if accounts.len() > 1 {
-                    ring.push((accounts.iter().map(|(account, _)| **account).collect(), 1));
-                }
-            },
-        );
-        let rings = rings.map(|(_, ring): (u64, Ring)| ring);
+        let (components, rings) = components_and_rings(edges.clone());
         let changes = rings.clone().changes();
         if let Some(folder) = &output {
             let rows = changes.clone().map(|(ring, times)| (text_of(&ring), sign(times)));
@@ -146,6 +136,20 @@ pub(crate) fn run<T: Send + 'static, S: Sink<Record = T>>(
         let until = transfers.values().map(|it| News::Until(it.at));
         until.union(rings).union(sizes).each_epoch(tell).write(report())
     })
+}
+
+/// Of each account, the least one of its component; and the components of several.
+pub(crate) fn components_and_rings<'scope>(
+    transfers: Collection<'scope, Edge>,
+) -> (Collection<'scope, (u64, u64)>, Collection<'scope, Ring>) {
+    let components = Graph::directed(transfers).scc().collection();
+    let by_least = components.clone().map(|(account, least)| (least, account));
+    let rings = by_least.reduce(|_, accounts, ring| {
+        if accounts.len() > 1 {
+            ring.push((accounts.iter().map(|(account, _)| **account).collect(), 1));
+        }
+    });
+    (components, rings.map(|(_, ring): (u64, Ring)| ring))
 }
 
 const CUSTOMERS: u64 = 1_000;

@@ -71,6 +71,7 @@ mod rank;
 mod ranks;
 mod reach;
 mod replica;
+mod slack;
 mod split;
 mod spread;
 mod spreading;

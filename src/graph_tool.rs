@@ -10,7 +10,9 @@
 //! As in [`graph`](crate::graph): an edge from a vertex to itself means nothing else than that it is
 //! there; an edge that is there several times counts once (by the least weight where weights count), and
 //! goes when it was deleted as often. A vertex that an edge names is there, whether the file of vertices
-//! names it or not. A negative weight and a line that cannot be read end the job with file and line.
+//! names it or not. A line that cannot be read ends the job with file and line; so does a weight that is not
+//! finite, and one below 0 where it is a length. With weights an edge that goes is named with its weight:
+//! with another it is another edge, which then is missing.
 //!
 //! Vertices are integers, or, with `--ids string`, have names of any characters but blanks and commas; a
 //! first field that begins with `#` is a comment, and a first line that begins with a name for the
@@ -43,7 +45,7 @@ use report::{LinesOut, OnFirst};
 
 /// What `tidemill graph` is told.
 #[derive(Args, Clone, Debug)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = AFTERWARDS)]
 pub struct GraphTool {
     /// What to compute
     algorithm: Algorithm,
@@ -77,7 +79,8 @@ pub struct GraphTool {
     #[arg(long, value_name = "N", conflicts_with = "tolerance")]
     iterations: Option<u32>,
 
-    /// The greatest relative error of a value: for pagerank and ppr [default: 0.000001]
+    /// The greatest relative error of a value, for pagerank; and for ppr the greatest sum of all errors
+    /// [default: 0.0001]
     #[arg(long, value_name = "X")]
     tolerance: Option<f64>,
 
@@ -117,7 +120,14 @@ pub struct GraphTool {
     settings: Settings,
 }
 
-const EXAMPLES: &str = "Examples:
+const AFTERWARDS: &str = "What counts as a graph:
+  A self-loop says that its vertex is there, and nothing else. An edge that is there several times
+  counts once, by its least weight, and goes when it was deleted as often. Vertices that only edges
+  name are there, too. A deletion of what is not there is owed: the next insertion pays it.
+  With --weighted a deletion names the weight, too. Weights are finite, and for sssp not negative.
+  A line that cannot be read ends the job with its file and line.
+
+Examples:
   tidemill graph bfs --edges follows.csv.gz --source 12 --output steps -w 2
   tidemill graph wcc --edges links.e --vertices links.v --output components --changes edits";
 
@@ -214,7 +224,11 @@ impl GraphTool {
         &self,
         flow: &Flow<'scope>,
     ) -> Result<Stream<'scope, Row<I>>> {
-        let weights = if self.weighted { Weights::Required } else { Weights::Skipped };
+        let weights = match self.algorithm {
+            _ if !self.weighted => Weights::Skipped,
+            Algorithm::Sssp => Weights::Lengths,
+            _ => Weights::Required,
+        };
         let lines = |shape| Lines::<I>::new(shape, self.ids, weights);
         let mut all = flow.read(Files::new(&self.edges, lines(Shape::Edges)))?;
         if let Some(path) = &self.vertices {

@@ -7,12 +7,8 @@
 //! estimate, and shares of it to the residuals of those it leads to. An edge that comes or goes changes the
 //! shares of one vertex, and with them the residuals of its neighbours: pushing goes on from there.
 //!
-//! # How far it is off
-//!
-//! Vertices are pushed until |*r*| ≤ *ε* everywhere. As *x - x̂ = (I - d Pᵀ)⁻¹ r*, and the same matrix makes
-//! the PageRank *x* of *s = 1*, each estimate is off by *ε x* at most: a relative error of *ε*.
-//!
-//! What a part owes to the vertices of others it keeps while it is little: half of *ε* is for that.
+//! Vertices are pushed until all residuals are as little as [`slack`](super::slack) says; so are the debts that a
+//! part keeps to the vertices of others.
 //!
 //! # Few and many
 //!
@@ -24,6 +20,7 @@ use std::collections::VecDeque;
 use super::debts::{Debts, Share};
 use super::edge::{Edge, Real};
 use super::part::{Direction, Part};
+use super::slack::Slack;
 use super::update::Update;
 use crate::collection::Diff;
 use crate::fixpoint::{Owners, Post, Round, Rounds};
@@ -44,11 +41,7 @@ pub(super) struct Pushing {
     direction: Direction,
     start: Start,
     damping: f64,
-    /// The greatest relative change that is not told; together, the greatest residuals that are left with
-    /// a vertex, and that all other parts keep of what they owe it.
-    small: f64,
-    left: f64,
-    kept: f64,
+    slack: Slack,
     estimate: Vec<f64>,
     /// For vertices of other parts, what is owed to them.
     residual: Vec<f64>,
@@ -77,9 +70,6 @@ const PUSH: u32 = 0;
 const SUM: u32 = 1;
 
 impl Pushing {
-    /// What of the least residual counts as left by rounding.
-    const ROUNDED: f64 = 1e-6;
-
     /// Of how many vertices one waits if there are many that do.
     const MANY: usize = 16;
 
@@ -90,20 +80,17 @@ impl Pushing {
         owners: Owners,
         direction: Direction,
     ) -> Self {
-        // What is left, what is not told and the sums of both together stay below the tolerance.
-        let small = tolerance / 5.0;
-        let others = owners.peers() - 1;
-        let (left, kept) =
-            if others == 0 { (small, 0.0) } else { (small / 2.0, small / 2.0 / others as f64) };
+        let slack = match start {
+            Start::Everywhere => Slack::of_each(tolerance, owners.peers()),
+            Start::At(_) => Slack::of_all(tolerance, damping, owners.peers()),
+        };
         let debts = Debts::new(owners.index(), owners.peers());
         Self {
             part: Part::new(owners, direction),
             direction,
             start,
             damping,
-            small,
-            left,
-            kept,
+            slack,
             estimate: Vec::new(),
             residual: Vec::new(),
             there: Vec::new(),
@@ -131,6 +118,8 @@ impl Pushing {
             self.waits.resize(slots, false);
             self.told.resize(slots, None);
             self.noted.resize(slots, false);
+            // Less may be left then: all are looked at again.
+            self.unknown |= self.slack.share(slots);
         }
     }
 
@@ -151,7 +140,7 @@ impl Pushing {
         if !self.part.vertices.mine(slot) {
             self.waits[at] = true;
             self.owed.push(slot);
-        } else if self.residual[at].abs() > self.left {
+        } else if self.residual[at].abs() > self.slack.left {
             self.waits[at] = true;
             self.queue.push_back(slot);
         }
@@ -233,7 +222,7 @@ impl Pushing {
     #[inline]
     fn settle(&mut self, slot: u32) -> Option<f64> {
         let amount = self.residual[slot as usize];
-        if amount.abs() <= self.left {
+        if amount.abs() <= self.slack.left {
             return None;
         }
         self.note(slot);
@@ -260,7 +249,7 @@ impl Pushing {
         for slot in 0..slots {
             let residual = self.residual[slot as usize].abs();
             let mine = self.part.vertices.mine(slot);
-            let waits = residual > if mine { self.left } else { self.kept };
+            let waits = residual > if mine { self.slack.left } else { self.slack.kept };
             self.waits[slot as usize] = waits;
             if waits {
                 if mine { self.queue.push_back(slot) } else { self.owed.push(slot) }
@@ -272,7 +261,7 @@ impl Pushing {
     fn pay(&mut self, post: &mut Post<Share>) {
         let (debts, vertices) = (&mut self.debts, &self.part.vertices);
         debts.pay(&self.settled, 0.0, &mut self.residual, vertices, post);
-        debts.pay(&self.owed, self.kept, &mut self.residual, vertices, post);
+        debts.pay(&self.owed, self.slack.kept, &mut self.residual, vertices, post);
         self.owed.iter().for_each(|it| self.waits[*it as usize] = false);
         self.settled.clear();
         self.owed.clear();
@@ -314,10 +303,10 @@ impl Pushing {
         let there = self.part.present(slot);
         // Without a source only what rounding left is there, in values and in their sum; with one, the
         // sum is at least 1.
-        let nothing = self.sum < 0.5 || self.estimate[at] < self.small * Self::ROUNDED;
+        let nothing = self.sum < 0.5 || self.slack.is_nothing(self.estimate[at]);
         let now = there.then(|| if nothing { 0.0 } else { self.estimate[at] / self.sum });
         let near = match (before, now) {
-            (Some(before), Some(now)) => (now - before).abs() <= self.small * before.abs(),
+            (Some(before), Some(now)) => (now - before).abs() <= self.slack.small * before.abs(),
             (before, now) => before.is_none() && now.is_none(),
         };
         if near {
@@ -371,7 +360,7 @@ impl Rounds<Edge> for Pushing {
     }
 
     fn finish(&mut self, epoch: Epoch, out: &mut Vec<Update<Real>>) {
-        let shifted = (self.sum - self.sum_told).abs() > self.small * self.sum_told;
+        let shifted = (self.sum - self.sum_told).abs() > self.slack.small * self.sum_told;
         let touched = std::mem::take(&mut self.touched);
         for slot in &touched {
             self.tell(epoch, *slot, self.told[*slot as usize], out);

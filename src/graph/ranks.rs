@@ -62,13 +62,15 @@ impl<'scope> Graph<'scope> {
     ///
     /// # Guarantees
     ///
-    /// As [`pagerank`](Self::pagerank), except that what is left over is small against the unpersonal rank:
-    /// the value of a vertex is off by at most `tolerance` times its value, and `tolerance` times what
-    /// the walk that begins everywhere once would make of it, divided by the sum of this one.
+    /// At the end of each epoch, all values together are off by `tolerance` at most: the sum of the differences
+    /// from what they should be. (Rounding adds some 1e-16 for each change.) What values are within it depends on
+    /// workers and on what was before. A vertex whose value stays within a part of the tolerance, relative to
+    /// the value, is not told again.
     ///
     /// # Cost
     ///
-    /// As [`pagerank`](Self::pagerank).
+    /// As [`pagerank`](Self::pagerank); but as the tolerance is for all vertices together, what changes near
+    /// the source is followed far. When the number of vertices doubles, all are looked at.
     ///
     /// # Panics
     ///

@@ -105,9 +105,14 @@ impl Ids {
 pub(super) enum Weights {
     /// Not at all: what stands behind the two vertices is skipped.
     Skipped,
-    /// Each edge has one, which is not negative.
+    /// Each edge has one: a number, which is finite.
     Required,
+    /// It is a length, so not negative.
+    Lengths,
 }
+
+/// The last time of a change: the epochs after it are those before everything and after everything.
+const LAST_TIME: u64 = u64::MAX - 2;
 
 /// The format of a file of edges, vertices or changes.
 #[derive(Clone, Copy, Debug)]
@@ -188,9 +193,9 @@ impl<I: Id> Lines<I> {
         let (mut epoch, mut diff) = (0, 1);
         if self.shape == Shape::Changes {
             let time = next("time")?;
-            epoch = time.parse::<u64>().ok().and_then(|it| it.checked_add(1)).ok_or_else(|| {
-                format!("the time {time:?} is no integer from 0 to {}", u64::MAX - 1)
-            })?;
+            let time_of = time.parse::<u64>().ok().filter(|it| *it <= LAST_TIME);
+            let outside = || format!("the time {time:?} is no integer from 0 to {LAST_TIME}");
+            epoch = time_of.ok_or_else(outside)? + 1;
             diff = match next("sign")? {
                 "+" => 1,
                 "-" => -1,
@@ -204,19 +209,29 @@ impl<I: Id> Lines<I> {
         }
         let from = I::read(next("first vertex")?, self.ids)?;
         let to = I::read(next("second vertex")?, self.ids)?;
-        let weight = match self.weights {
-            Weights::Skipped => 1.0,
-            Weights::Required => weight(next("weight")?)?,
+        let weight = match (self.weights, fields.next()) {
+            (Weights::Skipped, _) => 1.0,
+            (weights, Some(text)) => weights.read(text)?,
+            (_, None) if diff < 0 => {
+                return Err("the weight is missing: an edge is deleted with its weight".into());
+            }
+            (_, None) => return Err("the weight is missing".into()),
         };
         Ok(Some(Row { from, to, weight: Real(weight), epoch, diff }))
     }
 }
 
-fn weight(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(weight) if weight >= 0.0 => Ok(weight + 0.0),
-        Ok(_) => Err(format!("the weight {text} is negative or not a number")),
-        Err(_) => Err(format!("the weight {text:?} is not a number")),
+impl Weights {
+    fn read(self, text: &str) -> Result<f64, String> {
+        match text.parse::<f64>() {
+            Ok(weight) if !weight.is_finite() => Err(format!("the weight {text} is not finite")),
+            Ok(weight) if weight < 0.0 && self == Self::Lengths => {
+                Err(format!("the weight {text} is negative, but a length is not"))
+            }
+            // There is one zero.
+            Ok(weight) => Ok(weight + 0.0),
+            Err(_) => Err(format!("the weight {text:?} is not a number")),
+        }
     }
 }
 
@@ -260,20 +275,44 @@ mod tests {
 
     #[test]
     fn changes_have_a_time_and_a_sign() {
-        let found = |line| read(Shape::Changes, Ids::Unsigned, Weights::Skipped, line);
+        let found = |line: &str| read(Shape::Changes, Ids::Unsigned, Weights::Skipped, line);
         assert_eq!(found("0 + 1 2"), Ok(Some((Edge::new(1, 2), 1, 1))));
         assert_eq!(found("7,-,1,2"), Ok(Some((Edge::new(1, 2), 8, -1))));
         assert_eq!(found("7 * 1 2"), Err("\"*\" is neither + nor -".into()));
-        assert!(found("-7 + 1 2").is_err() && found("18446744073709551615 + 1 2").is_err());
+        let last = Ok(Some((Edge::new(1, 2), u64::MAX - 1, 1)));
+        assert_eq!(found("18446744073709551613 + 1 2"), last);
+        for time in ["-7", "18446744073709551614", "18446744073709551615", "1.5", "now"] {
+            let range = "is no integer from 0 to 18446744073709551613";
+            assert_eq!(found(&format!("{time} + 1 2")), Err(format!("the time {time:?} {range}")));
+        }
+    }
+
+    #[test]
+    fn an_edge_is_deleted_with_its_weight() {
+        let found = |line: &str| read(Shape::Changes, Ids::Unsigned, Weights::Required, line);
+        assert_eq!(found("7 - 1 2 0.5"), Ok(Some((Edge::weighted(1, 2, 0.5), 8, -1))));
+        let missing = "the weight is missing: an edge is deleted with its weight";
+        assert_eq!(found("7 - 1 2"), Err(missing.into()));
+        assert_eq!(found("7 + 1 2"), Err("the weight is missing".into()));
     }
 
     #[test]
     fn what_cannot_be_read_says_why() {
-        let found = |ids, line| read(Shape::Edges, ids, Weights::Required, line);
-        let unsigned = |line| found(Ids::Unsigned, line);
+        let found = |ids, line: &str| read(Shape::Edges, ids, Weights::Required, line);
+        let unsigned = |line: &str| found(Ids::Unsigned, line);
         assert_eq!(unsigned("1"), Err("the second vertex is missing".into()));
         assert_eq!(unsigned("1 2"), Err("the weight is missing".into()));
-        assert_eq!(unsigned("1 2 -1"), Err("the weight -1 is negative or not a number".into()));
+        let length = |line: &str| read(Shape::Edges, Ids::Unsigned, Weights::Lengths, line);
+        let negative = "the weight -1 is negative, but a length is not";
+        assert_eq!(length("1 2 -1"), Err(negative.into()));
+        assert_eq!(unsigned("1 2 -1"), Ok(Some((Edge::weighted(1, 2, -1.0), 0, 1))));
+        for zero in ["1 2 0", "1 2 -0", "1 2 -0.0"] {
+            assert_eq!(length(zero), Ok(Some((Edge::weighted(1, 2, 0.0), 0, 1))));
+        }
+        for weight in ["inf", "-inf", "NaN", "1e999"] {
+            let infinite = format!("the weight {weight} is not finite");
+            assert_eq!(unsigned(&format!("1 2 {weight}")), Err(infinite));
+        }
         assert_eq!(unsigned("1 2 x"), Err("the weight \"x\" is not a number".into()));
         assert_eq!(unsigned("a 2 1"), Err("the vertex \"a\" is no integer of 64 bits".into()));
         let negative = "the vertex \"-1\" is negative: see --ids signed";

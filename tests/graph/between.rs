@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use tidemill::graph::{Direction, Graph, Sources};
 
-use super::histories::{BOTH, Change, check_near, sparse, wild};
+use super::histories::{About, BOTH, Change, check_near, sparse, wild};
 use super::model::{Values, Whole};
 use super::support::Run;
 
@@ -48,20 +48,19 @@ fn between(whole: &Whole, sources: impl Fn(u64) -> bool) -> Values<f64> {
 }
 
 fn check(run: &Run<Change>) {
-    let near = |one: f64, other: f64| (one - other).abs() <= 1e-9 * other.abs();
     for direction in BOTH {
         let share = if direction == Direction::Undirected { 0.5 } else { 1.0 };
         let scaled = move |mut sums: Values<f64>| {
             sums.values_mut().for_each(|it| *it *= share);
-            sums
+            About::each(sums, 1e-9)
         };
         let all = move |whole: &Whole| scaled(between(whole, |_| true));
-        check_near(run, direction, |graph| graph.betweenness(Sources::All), all, near);
+        check_near(run, direction, |graph| graph.betweenness(Sources::All), all);
         let many = || Sources::Sample { count: 99, seed: 4 };
-        check_near(run, direction, move |graph| graph.betweenness(many()), all, near);
+        check_near(run, direction, move |graph| graph.betweenness(many()), all);
         let some = || Sources::Given(vec![5, 2, 999, 2]);
         let given = move |whole: &Whole| scaled(between(whole, |it| it == 5 || it == 2));
-        check_near(run, direction, move |graph| graph.betweenness(some()), given, near);
+        check_near(run, direction, move |graph| graph.betweenness(some()), given);
     }
 }
 

@@ -74,7 +74,7 @@ fn connected(edges: &[Edge], from: u64) -> BTreeSet<u64> {
     }
 }
 
-fn forest(bag: &Bag) -> Values<Branch> {
+pub(crate) fn forest(bag: &Bag) -> Values<Branch> {
     let whole = Whole::weighted(bag, Direction::Undirected);
     let mut edges = Vec::from_iter(whole.ways.iter().copied().filter(|it| it.from < it.to));
     edges.sort_by_key(|it| (it.weight, it.from, it.to));

@@ -6,10 +6,15 @@ mod child;
 #[path = "../../operators/tests/support/mod.rs"]
 mod support;
 
+mod arrays;
 mod between;
 mod choices;
+mod ends;
 mod histories;
+mod inputs;
+mod large;
 mod model;
+mod page;
 mod patterns;
 mod real;
 mod shapes;

@@ -100,33 +100,51 @@ impl Whole {
         }
     }
 
-    /// Ranks after so many iterations; of a walk that begins everywhere, or at a source.
-    pub(crate) fn pagerank(
-        &self,
-        source: Option<u64>,
-        damping: f64,
-        iterations: u32,
-    ) -> Values<f64> {
+    /// Ranks after so many iterations.
+    pub(crate) fn pagerank(&self, damping: f64, iterations: u32) -> Values<f64> {
         let all = self.vertices.len() as f64;
-        let start = |it: &u64| match source {
-            None => 1.0 / all,
-            Some(source) => f64::from(u8::from(*it == source)),
-        };
-        let mut ranks: Values<f64> = self.vertices.iter().map(|it| (*it, start(it))).collect();
-        let mut leads = Values::<u32>::new();
-        self.ways.iter().for_each(|way| *leads.entry(way.from).or_default() += 1);
+        let mut ranks: Values<f64> = self.vertices.iter().map(|it| (*it, 1.0 / all)).collect();
+        let leads = self.leads();
         for _ in 0..iterations {
             let left = ranks.iter().filter(|it| !leads.contains_key(it.0)).map(|it| *it.1);
-            let left = left.sum::<f64>();
-            let base = |it: &u64| start(it) * (1.0 - damping + damping * left);
-            let mut next: Values<f64> = self.vertices.iter().map(|it| (*it, base(it))).collect();
-            for way in &self.ways {
-                let share = damping * ranks[&way.from] / f64::from(leads[&way.from]);
-                *next.entry(way.to).or_default() += share;
-            }
-            ranks = next;
+            let base = (1.0 - damping + damping * left.sum::<f64>()) / all;
+            ranks = self.step(&ranks, &leads, damping, |_| base);
         }
         ranks
+    }
+
+    /// How often a walk comes to each vertex that begins once at each of some, and ends with a step that it
+    /// does not make.
+    pub(crate) fn visits(&self, begins: impl Fn(u64) -> bool, damping: f64) -> Values<f64> {
+        let start = |it: u64| f64::from(u8::from(begins(it)));
+        let mut visits: Values<f64> = self.vertices.iter().map(|it| (*it, start(*it))).collect();
+        let leads = self.leads();
+        for _ in 0..200 {
+            visits = self.step(&visits, &leads, damping, start);
+        }
+        visits
+    }
+
+    /// How many ways lead on from each vertex.
+    fn leads(&self) -> Values<u32> {
+        let mut leads = Values::new();
+        self.ways.iter().for_each(|way| *leads.entry(way.from).or_default() += 1);
+        leads
+    }
+
+    fn step(
+        &self,
+        ranks: &Values<f64>,
+        leads: &Values<u32>,
+        damping: f64,
+        base: impl Fn(u64) -> f64,
+    ) -> Values<f64> {
+        let mut next: Values<f64> = self.vertices.iter().map(|it| (*it, base(*it))).collect();
+        for way in &self.ways {
+            let share = damping * ranks[&way.from] / f64::from(leads[&way.from]);
+            *next.entry(way.to).or_default() += share;
+        }
+        next
     }
 
     pub(crate) fn cdlp(&self, iterations: u32, direction: Direction) -> Values<u64> {

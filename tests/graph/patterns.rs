@@ -24,7 +24,7 @@ fn walks(whole: &Whole, length: usize) -> Vec<Vec<u64>> {
     walks
 }
 
-fn motifs(bag: &Bag) -> Values<Motifs> {
+pub(crate) fn motifs(bag: &Bag) -> Values<Motifs> {
     let whole = Whole::merged(bag, Direction::Undirected);
     let near = |one: u64, other: u64| whole.ways.contains(&Edge::new(one, other));
     let mut motifs: Values<Motifs> =

@@ -5,23 +5,15 @@ use std::io::Read;
 use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
+use serde_json::Value;
 
-use super::tool::{Desk, compare};
+use super::tool::{Desk, WAYS, compare};
 
-/// A graph, whether it is directed, where walks begin, and whether it has weights.
+/// A graph, and whether its edges have weights.
 struct Real {
     name: &'static str,
-    direction: &'static str,
-    source: u64,
     weighted: bool,
 }
-
-const GRAPHS: [Real; 4] = [
-    Real { name: "cal-roads", direction: "--undirected", source: 14_300, weighted: true },
-    Real { name: "wiki-vote", direction: "--directed", source: 2_565, weighted: false },
-    Real { name: "openflights-routes", direction: "--directed", source: 340, weighted: true },
-    Real { name: "musae-facebook", direction: "--undirected", source: 16_895, weighted: false },
-];
 
 /// The text of a shared data file, unless it is not there.
 pub(crate) fn shared(name: &str) -> Option<String> {
@@ -63,20 +55,46 @@ fn reached(values: &BTreeMap<u64, String>, far: &str) -> BTreeMap<u64, String> {
     values.iter().map(|(vertex, value)| (*vertex, far(value))).collect()
 }
 
-#[test]
-fn real_graphs_have_the_answers_of_other_tools() {
-    for graph in GRAPHS {
-        let Some(answers) = answers(graph.name) else { return };
-        let Some(edges) = shared(&format!("graphs/{}.csv.gz", graph.name)) else { return };
-        let desk = Desk::new();
-        desk.put("e", &edges);
-        let source = graph.source.to_string();
-        let check = |way: &str, arguments: &[&str], expected: &BTreeMap<u64, String>| {
-            let files = [graph.direction, "--edges", "e"];
-            desk.run(way, &[arguments, &files].concat()).well();
-            compare(&desk.values(), expected, &format!("{arguments:?} of {} {way}", graph.name));
+/// The edges with the weights that stand for those they do not have.
+fn weighted(edges: &str, directed: bool) -> String {
+    let mut weighted = "src,dst,weight\n".to_owned();
+    for line in edges.lines().skip(1) {
+        let mut ends = line.split(',').map(|it| it.parse::<u64>().expect("an id"));
+        let ends = ends.next().zip(ends.next());
+        let (mut from, mut to) = ends.expect("two ends");
+        if !directed && from > to {
+            (from, to) = (to, from);
+        }
+        weighted += &format!("{from},{to},{}\n", 1 + (31 * from + 17 * to) % 10);
+    }
+    weighted
+}
+
+impl Real {
+    fn check(&self) {
+        let Self { name, .. } = self;
+        let Some(answers) = answers(name) else { return };
+        let Some(edges) = shared(&format!("graphs/{name}.csv.gz")) else { return };
+        let Some(summary) = shared(&format!("reference/graphs/{name}.summary.json")) else {
+            return;
         };
-        for way in ["-w 1", "-w 2", "-n 2"] {
+        let summary: Value = serde_json::from_str(&summary).expect("a summary");
+        let directed = summary["directed"].as_bool().expect("a direction");
+        let source = summary["source_vertex"].to_string();
+        let desk = Desk::new();
+        let lengthy = if self.weighted { edges.clone() } else { weighted(&edges, directed) };
+        desk.put("e", &edges);
+        desk.put("weighted", &lengthy);
+        let values = |way: &str, arguments: &[&str]| {
+            let direction = if directed { "--directed" } else { "--undirected" };
+            desk.run(way, &[arguments, &[direction]].concat()).well();
+            desk.values()
+        };
+        let check = |way: &str, arguments: &[&str], expected: &BTreeMap<u64, String>| {
+            let found = values(way, &[arguments, &["--edges", "e"]].concat());
+            compare(&found, expected, &format!("{arguments:?} of {name} {way}"));
+        };
+        for way in WAYS {
             let steps = reached(&answers["bfs"], "9223372036854775807");
             check(way, &["bfs", "--source", &source], &steps);
             check(way, &["wcc"], &answers["wcc"]);
@@ -88,12 +106,55 @@ fn real_graphs_have_the_answers_of_other_tools() {
             if let Some(strong) = answers.get("scc") {
                 check(way, &["scc"], strong);
             }
-            if graph.weighted {
-                let lengths = reached(&answers["sssp"], "Infinity");
-                check(way, &["sssp", "--weighted", "--source", &source], &lengths);
-            }
+            let lengths = reached(&answers["sssp"], "Infinity");
+            let long = ["sssp", "--weighted", "--source", &source, "--edges", "weighted"];
+            compare(&values(way, &long), &lengths, &format!("sssp of {name} {way}"));
+            let corners = values(way, &["triangles", "--edges", "e"]);
+            let corners = corners.values().map(|it| it.parse::<u64>().expect("a number"));
+            let triangles = summary["triangles"].as_u64().map(|it| 3 * it);
+            assert_eq!(Some(corners.sum()), triangles, "triangles of {name} {way}");
         }
     }
+}
+
+#[test]
+fn roads_of_california_have_the_answers_of_other_tools() {
+    Real { name: "cal-roads", weighted: true }.check();
+}
+
+#[test]
+fn votes_of_wikipedia_have_the_answers_of_other_tools() {
+    Real { name: "wiki-vote", weighted: false }.check();
+}
+
+#[test]
+fn flights_have_the_answers_of_other_tools() {
+    Real { name: "openflights-routes", weighted: true }.check();
+}
+
+#[test]
+fn pages_that_like_each_other_have_the_answers_of_other_tools() {
+    Real { name: "musae-facebook", weighted: false }.check();
+}
+
+#[test]
+fn programmers_who_follow_each_other_have_the_answers_of_other_tools() {
+    Real { name: "musae-github", weighted: false }.check();
+}
+
+#[test]
+fn peers_of_gnutella_have_the_answers_of_other_tools() {
+    Real { name: "p2p-gnutella31", weighted: false }.check();
+}
+
+#[test]
+fn packages_of_debian_have_the_answers_of_other_tools() {
+    Real { name: "debian-depends", weighted: false }.check();
+}
+
+#[test]
+fn meanings_of_words_have_the_answers_of_other_tools() {
+    Real { name: "wordnet-hypernyms", weighted: false }.check();
 }
 
 /// The friends of a karate club ([Zachary](https://doi.org/10.1086/jar.33.4.3629752)) as NetworkX 3.6 has

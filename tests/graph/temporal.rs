@@ -85,6 +85,23 @@ impl History {
             });
         }
     }
+
+    /// The same of ranks, almost all of which change in each epoch: so there are to be few.
+    fn check_ranks(&self, name: &str) {
+        self.follow("pagerank", "-w 2", |answer, values| {
+            let top = answer["pagerank_top3"].as_array().expect("the greatest");
+            assert_eq!(top.len(), 3);
+            let ranks = values.values().map(|it| it.parse::<f64>().expect("a rank"));
+            let more = |least: f64| ranks.clone().filter(|it| *it > least).count();
+            for (place, known) in top.iter().enumerate() {
+                let [vertex, rank] = [0, 1].map(|it| known[it].as_f64().expect("a number"));
+                let found: f64 = values[&(vertex as u64)].parse().expect("a rank");
+                let near = (found - rank).abs() <= 1e-4 * rank;
+                assert!(near, "{name}: {vertex} has {found}, not {rank}");
+                assert!(more(rank * (1.0 + 2e-4)) <= place, "{name}: {vertex} is behind");
+            }
+        });
+    }
 }
 
 /// The rows of a graph, and when each came.
@@ -120,8 +137,9 @@ fn graphs_that_grew_have_the_answers_of_other_tools() {
         let Some(rows) = rows(name) else { return };
         let known = answers(name, "growing: after the first k rows").expect("a growing graph");
         let events = Vec::from_iter(rows.into_iter().map(|(_, row)| (true, row)));
-        let known = known.into_iter().map(|(rows, answer)| (rows as usize, answer)).collect();
-        History::cut(&events, known, 100).check(name);
+        let known = Vec::from_iter(known.into_iter().map(|(rows, answer)| (rows as usize, answer)));
+        History::cut(&events, Vec::clone(&known), 100).check(name);
+        History::cut(&events, known, 2_000).check_ranks(name);
     }
 }
 
@@ -138,9 +156,10 @@ fn the_last_month_of_graphs_has_the_answers_of_other_tools() {
         events.sort_by_key(|it| it.0);
         let until = |time: u64| events.partition_point(|it| it.0 <= time);
         let known = known.expect("a sliding graph").into_iter();
-        let known = known.map(|(time, answer)| (until(time), answer)).collect();
+        let known = Vec::from_iter(known.map(|(time, answer)| (until(time), answer)));
         let events = Vec::from_iter(events.iter().map(|it| it.1));
-        History::cut(&events, known, 100).check(name);
+        History::cut(&events, Vec::clone(&known), 100).check(name);
+        History::cut(&events, known, 2_000).check_ranks(name);
     }
 }
 
@@ -155,6 +174,8 @@ fn graphs_that_lose_a_tenth_at_a_time_have_the_answers_of_other_tools() {
             epochs.push(lost.map(|it| (false, it.1)).collect());
         }
         let known = known.into_iter().map(|(batch, answer)| (batch as usize + 1, answer)).collect();
-        History { epochs, known }.check(name);
+        let history = History { epochs, known };
+        history.check(name);
+        history.check_ranks(name);
     }
 }

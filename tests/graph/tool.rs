@@ -271,15 +271,3 @@ fn a_path_of_a_hundred_thousand_is_walked_by_two() {
     assert!(changes.starts_with("0 50001 0 50001\n") && changes.ends_with("1 99999 50001 0\n"));
     assert_eq!(changes.lines().count(), 2 * 49_999);
 }
-
-#[test]
-fn an_empty_file_is_an_empty_graph() {
-    let desk = Desk::new();
-    desk.put("e", "");
-    let all =
-        ["wcc", "pagerank", "scc", "lcc", "kcore", "ktruss", "mis", "betweenness", "msf", "motifs"];
-    for algorithm in all {
-        desk.run("-w 2", &[algorithm, "--edges", "e"]).well();
-        assert_eq!(desk.text("out"), "");
-    }
-}
