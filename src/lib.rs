@@ -75,6 +75,7 @@ pub mod metrics;
 pub mod prelude;
 pub mod retry;
 mod runtime;
+mod signals;
 mod spill;
 
 pub use error::{Error, ErrorKind, Result};

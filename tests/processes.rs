@@ -219,6 +219,24 @@ fn interrupting_closes_what_was_written() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_job_that_outlives_its_terminal_is_stopped_in_good_order() {
+    let folder = folder();
+    let job = command("endless", "--quiet", folder.path());
+    let mut hidden = Command::new("nohup");
+    hidden.arg(job.get_program()).args(job.get_args());
+    job.get_envs().for_each(|(name, value)| _ = hidden.env(name, value.unwrap_or_default()));
+    let mut job = start(&mut hidden);
+    job.line_with("ready");
+    job.signal("HUP");
+    // Had it heard that, this would be the second signal, which ends it at once.
+    job.signal("TERM");
+    let Ended { err, .. } = job.wait().well();
+    assert!(err.contains("test: stopped after"), "{err}");
+    assert!(written(folder.path()).len() > 1_000, "{err}");
+}
+
 #[test]
 fn interrupting_one_of_two_processes_ends_both() {
     let folder = folder();

@@ -54,6 +54,7 @@ const TIDEMILL: House = House {
         "metrics",
         "retry",
         "runtime",
+        "signals",
         "record",
         "graph",
         "connect",

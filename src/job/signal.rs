@@ -1,4 +1,4 @@
-//! Stopping on `Ctrl-C` and `SIGTERM`, and on the word of the launcher.
+//! Stopping on [signals](crate::signals), and on the word of the launcher.
 //!
 //! A process that the launcher started has a pipe from it as its standard input. It stops when told to
 //! there, and ends at once when the pipe does: a launcher that was killed leaves nothing behind.
@@ -8,6 +8,7 @@ use std::thread::Builder;
 
 use super::host::Fate;
 use crate::cluster::{LAUNCHED, STOP, orphaned};
+use crate::signals::on_stop;
 
 /// The jobs that a signal stops, and whether one has told them to.
 static RUNNING: Mutex<Vec<(Weak<Fate>, bool)>> = Mutex::new(Vec::new());
@@ -19,8 +20,8 @@ pub(super) struct Stops;
 pub(super) fn stops(fate: &Arc<Fate>) -> Stops {
     static HANDLER: Once = Once::new();
     HANDLER.call_once(|| {
-        // A program that has a handler of its own keeps it.
-        let _ = ctrlc::try_set_handler(|| {
+        // Without, the job runs; a signal ends it as it ends any program.
+        let _ = on_stop(|| {
             // A job may be stopping because another process of it was told to: that is no reason
             // to take the first signal for a second one.
             if !stop_running() {

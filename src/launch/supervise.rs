@@ -12,6 +12,7 @@ use super::plan::Plan;
 use super::policy::Policy;
 use super::refused;
 use crate::error::Result;
+use crate::signals::on_stop;
 
 /// How long the launcher rests between two looks.
 const REST: Duration = Duration::from_millis(10);
@@ -31,10 +32,8 @@ impl Signals {
     fn heed() -> Result<Self> {
         let signals = Self::default();
         let told = Arc::clone(&signals.0);
-        ctrlc::set_handler(move || {
-            told.fetch_add(1, Ordering::Relaxed);
-        })
-        .map_err(|error| refused("cannot heed Ctrl-C").because(error))?;
+        let count = move || _ = told.fetch_add(1, Ordering::Relaxed);
+        on_stop(count).map_err(|error| refused("cannot heed Ctrl-C").because(error))?;
         Ok(signals)
     }
 
