@@ -48,8 +48,9 @@ impl Store {
     ///
     /// # Cost
     ///
-    /// Reads the blocks whose range of groups touches `owned`; the next ones while some are
-    /// unpacked. Some 40 MB of memory.
+    /// Reads the blocks whose range of groups touches `owned`. A thread of the store fetches, checks
+    /// and unpacks the next ones while `each` is at work: memory for three times 16 MB as stored, and
+    /// what that unpacks to.
     ///
     /// # Errors
     ///
@@ -69,25 +70,40 @@ impl Store {
         let grouped = blocks().filter(|block| {
             block.groups.is_some_and(|(first, last)| first < owned.end && owned.start <= last)
         });
-        self.fetch(others.chain(grouped).cloned(), 2, |block, stored| {
-            unpack(&stored, block, &owned, &mut each).map_err(|what| self.fault(&block.file, &what))
+        let (store, owned) = (self.clone(), owned.clone());
+        let prepare = move |block: &BlockRef, stored: Bytes| {
+            let mut parts = Vec::new();
+            let unpacked = unpack(&stored, block, &owned, |part| parts.push(part));
+            unpacked.map_or_else(|what| Err(store.fault(&block.file, &what)), |()| Ok(parts))
+        };
+        self.fetch(others.chain(grouped).cloned(), 2, prepare, |_, parts| {
+            parts.into_iter().for_each(&mut each);
+            Ok(())
         })
     }
 
-    /// Hands over the stored bytes of blocks, in order, once their checksums are found right.
-    /// `ahead` requests are under way at a time.
-    pub(super) fn fetch(
+    /// Hands over what `prepare` makes of the stored bytes of blocks, in order, once their checksums are
+    /// found right. `ahead` requests are under way at a time, and prepared on the thread of the store.
+    pub(super) fn fetch<T: Send + 'static>(
         &self,
         blocks: impl IntoIterator<Item = BlockRef>,
         ahead: usize,
-        mut each: impl FnMut(&BlockRef, Bytes) -> Result<()>,
+        prepare: impl Fn(&BlockRef, Bytes) -> Result<T> + Clone + Send + 'static,
+        mut each: impl FnMut(&BlockRef, T) -> Result<()>,
     ) -> Result<()> {
-        let spawn = |request: Request| self.runtime().spawn(request.fetch(self.clone()));
+        let spawn = |request: Request| {
+            let (store, prepare) = (self.clone(), prepare.clone());
+            self.runtime().spawn(async move {
+                let fetched = request.fetch(store).await?.into_iter();
+                let prepared = fetched.map(|(block, stored)| Ok((prepare(&block, stored)?, block)));
+                prepared.collect::<Result<Vec<_>>>()
+            })
+        };
         let requests = stream::iter(requests(blocks)).map(spawn);
         let mut fetched = requests.buffered(ahead);
         while let Some(blocks) = self.wait(fetched.next()) {
-            for (block, stored) in blocks.expect("a request does not panic")? {
-                each(&block, stored)?;
+            for (prepared, block) in blocks.expect("a request does not panic")? {
+                each(&block, prepared)?;
             }
         }
         Ok(())

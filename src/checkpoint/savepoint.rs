@@ -107,11 +107,16 @@ impl Store {
             let mut writer = PartWriter::new(target.clone(), file(worker));
             let from: Vec<BlockRef> = places(&mut copy, worker).map(|it| it.clone()).collect();
             let mut to = Vec::with_capacity(from.len());
-            self.fetch(from, 2, |block, stored| {
-                let BlockRef { raw_length, groups, .. } = *block;
-                to.push(writer.block(Block { stored, raw_length, groups })?);
-                Ok(())
-            })?;
+            self.fetch(
+                from,
+                2,
+                |_, stored| Ok(stored),
+                |block, stored| {
+                    let BlockRef { raw_length, groups, .. } = *block;
+                    to.push(writer.block(Block { stored, raw_length, groups })?);
+                    Ok(())
+                },
+            )?;
             writer.finish()?;
             places(&mut copy, worker).zip(to).for_each(|(place, moved)| *place = moved);
         }

@@ -25,7 +25,7 @@ impl Store {
     /// reached, which says nothing about the checkpoint.
     pub fn verify(&self, manifest: &Manifest) -> Result<()> {
         let blocks: BTreeSet<_> = manifest.blocks().cloned().collect();
-        self.fetch(blocks, AHEAD, |_, _| Ok(()))
+        self.fetch(blocks, AHEAD, |_, _| Ok(()), |_, ()| Ok(()))
     }
 
     /// The newest checkpoint that is whole, and the newer ones that are not with what is wrong

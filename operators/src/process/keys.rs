@@ -1,11 +1,6 @@
 //! The keys of one worker, each with its contents: in memory, or beyond a bound in a table.
 
-use std::hash::BuildHasher;
 use std::rc::Rc;
-
-use foldhash::fast::FixedState;
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
 
 use super::contents::{Contents, Kept};
 use super::states::States;
@@ -14,9 +9,11 @@ use crate::state::backend::Spill;
 use crate::state::journal::Noted;
 
 mod cold;
+mod hot;
 mod row;
 
 use cold::Cold;
+use hot::{Entry, Hot};
 
 /// A key and everything that is kept for it.
 #[derive(Debug)]
@@ -52,18 +49,15 @@ impl<K> Held<K> {
 
 /// The keys that have contents.
 pub(crate) struct Keys<K> {
-    // Boxed, for a table has up to twice as many places as it has keys.
-    hot: HashTable<Box<Held<K>>>,
+    hot: Hot<K>,
     cold: Option<Cold<K>>,
-    hasher: FixedState,
     states: Rc<States>,
 }
 
 impl<K: Key> Keys<K> {
     /// No keys yet. Those that do not fit in memory go to the table of `spill`.
     pub(crate) fn new(states: Rc<States>, spill: Option<Spill>) -> Self {
-        let (hot, hasher) = (HashTable::new(), FixedState::default());
-        Self { hot, cold: spill.map(Cold::new), hasher, states }
+        Self { hot: Hot::new(), cold: spill.map(Cold::new), states }
     }
 
     /// How many keys have contents.
@@ -73,27 +67,23 @@ impl<K: Key> Keys<K> {
 
     /// The contents of `key`, empty ones if it has none.
     pub(crate) fn open(&mut self, key: K) -> &mut Held<K> {
-        let hash = self.hasher.hash_one(&key);
-        let entry = self.hot.entry(hash, |it| it.key == key, |it| self.hasher.hash_one(&it.key));
-        match entry {
-            Entry::Occupied(held) => held.into_mut(),
+        match self.hot.entry(&key) {
+            Entry::There(held) => held,
             Entry::Vacant(vacant) => {
                 let found = self.cold.as_mut().and_then(|cold| cold.load(&key, &self.states));
                 let new = || Held::new(key, Contents::default());
-                vacant.insert(Box::new(found.unwrap_or_else(new))).into_mut()
+                vacant.insert(found.unwrap_or_else(new))
             }
         }
     }
 
     /// The contents of `key`, if it has any.
     pub(crate) fn find(&mut self, key: &K) -> Option<&mut Held<K>> {
-        let hash = self.hasher.hash_one(key);
-        let entry = self.hot.entry(hash, |it| it.key == *key, |it| self.hasher.hash_one(&it.key));
-        match entry {
-            Entry::Occupied(held) => Some(held.into_mut()),
+        match self.hot.entry(key) {
+            Entry::There(held) => Some(held),
             Entry::Vacant(vacant) => {
                 let found = self.cold.as_mut()?.load(key, &self.states)?;
-                Some(vacant.insert(Box::new(found)).into_mut())
+                Some(vacant.insert(found))
             }
         }
     }
@@ -101,25 +91,26 @@ impl<K: Key> Keys<K> {
     /// Puts a restored key in with its contents, whether it has some or not. What does not fit in memory
     /// becomes a row without a look at the rows; [`settle`](Self::settle) comes after the last.
     pub(crate) fn put(&mut self, mut held: Held<K>) {
-        let group = if self.cold.is_some() { crate::key::hash(&held.key) } else { 0 };
-        if let Some(cold) = &mut self.cold
-            && cold.full()
-            && !cold.warm(group)
-        {
-            return cold.put(&held, group);
-        }
-        let hash = self.hasher.hash_one(&held.key);
-        let entry =
-            self.hot.entry(hash, |it| it.key == held.key, |it| self.hasher.hash_one(&it.key));
-        match (entry, &mut self.cold) {
-            (Entry::Occupied(mut there), cold) => {
-                there.get_mut().contents = held.contents;
-                cold.iter_mut().for_each(|it| it.weigh(there.get_mut(), true));
+        let Some(cold) = &mut self.cold else {
+            match self.hot.entry(&held.key) {
+                Entry::There(there) => there.contents = held.contents,
+                Entry::Vacant(vacant) => _ = vacant.insert(held),
             }
-            (Entry::Vacant(_), Some(cold)) if cold.full() => cold.put(&held, group),
-            (Entry::Vacant(vacant), cold) => {
-                cold.iter_mut().for_each(|it| it.weigh_restored(&mut held, group));
-                vacant.insert(Box::new(held));
+            return;
+        };
+        let hash = crate::key::hash(&held.key);
+        if cold.full() && !cold.warm(hash) {
+            return cold.put(&held, hash);
+        }
+        match self.hot.entry(&held.key) {
+            Entry::There(there) => {
+                there.contents = held.contents;
+                cold.weigh(there, true);
+            }
+            Entry::Vacant(_) if cold.full() => cold.put(&held, hash),
+            Entry::Vacant(vacant) => {
+                cold.weigh_restored(&mut held, hash);
+                vacant.insert(held);
             }
         }
     }
@@ -127,8 +118,7 @@ impl<K: Key> Keys<K> {
     /// Takes out a key that was put in, and gives it back if it is in memory: there is no look at the
     /// rows.
     pub(crate) fn discard(&mut self, key: &K) -> Option<Box<Held<K>>> {
-        let hash = self.hasher.hash_one(key);
-        let held = self.hot.find_entry(hash, |it| it.key == *key).ok().map(|it| it.remove().0);
+        let held = self.hot.remove(key);
         if let Some(cold) = &mut self.cold {
             cold.discard(key, held.as_deref());
         }
@@ -142,8 +132,7 @@ impl<K: Key> Keys<K> {
 
     /// What is to be saved of `key`, if it has contents. It stays where it is.
     pub(crate) fn kept(&mut self, key: &K) -> Option<Kept> {
-        let hash = self.hasher.hash_one(key);
-        match self.hot.find(hash, |it| it.key == *key) {
+        match self.hot.find(key) {
             Some(held) => Some(held.contents.keep(&self.states)),
             None => self.cold.as_mut()?.kept(key, &self.states),
         }
@@ -152,8 +141,7 @@ impl<K: Key> Keys<K> {
     /// Takes `key` out.
     pub(crate) fn remove(&mut self, key: &K) -> Option<Box<Held<K>>> {
         self.find(key)?;
-        let hash = self.hasher.hash_one(key);
-        let held = self.hot.find_entry(hash, |it| it.key == *key).ok()?.remove().0;
+        let held = self.hot.remove(key)?;
         if let Some(cold) = &mut self.cold {
             cold.forget(&held);
         }
@@ -162,13 +150,12 @@ impl<K: Key> Keys<K> {
 
     /// Gives every key with what is to be saved of it, in no particular order.
     pub(crate) fn each(&mut self, mut give: impl FnMut(&K, Kept)) {
-        for held in &self.hot {
+        for held in self.hot.iter() {
             give(&held.key, held.contents.keep(&self.states));
         }
         if let Some(cold) = &mut self.cold {
-            let (hot, hasher) = (&self.hot, &self.hasher);
-            let is_hot = |key: &K| hot.find(hasher.hash_one(key), |it| it.key == *key).is_some();
-            cold.each(&self.states, is_hot, give);
+            let hot = &self.hot;
+            cold.each(&self.states, |key| hot.find(key).is_some(), give);
         }
     }
 
@@ -180,8 +167,7 @@ impl<K: Key> Keys<K> {
     /// Notes that `key` was used and perhaps changed, and makes room where there is too little.
     pub(crate) fn used(&mut self, key: &K, changed: bool) {
         let Some(cold) = &mut self.cold else { return };
-        let hash = self.hasher.hash_one(key);
-        if let Some(held) = self.hot.find_mut(hash, |it| it.key == *key) {
+        if let Some(held) = self.hot.find_mut(key) {
             cold.weigh(held, changed);
         }
         cold.relieve(&mut self.hot);

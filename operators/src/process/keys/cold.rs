@@ -10,8 +10,7 @@
 use std::collections::BTreeSet;
 use std::marker::PhantomData;
 
-use hashbrown::HashTable;
-
+use super::hot::Hot;
 use super::{Held, Row, row};
 use crate::key::{Group, Groups, hash};
 use crate::keyed::Key;
@@ -51,7 +50,6 @@ pub(super) struct Cold<K> {
     group: Group,
     /// The end of the groups of which restored keys are in memory.
     warm: u32,
-    hand: usize,
     /// Rows that are to be removed.
     gone: BTreeSet<Vec<u8>>,
     of: PhantomData<K>,
@@ -60,7 +58,7 @@ pub(super) struct Cold<K> {
 impl<K: Key> Cold<K> {
     pub(super) fn new(Spill { table, in_memory, groups }: Spill) -> Self {
         let (gone, restored, group) = (BTreeSet::new(), Run::default(), 0);
-        let (bytes, average, uses, count, hand, warm) = (0, 0, 0, 0, 0, 0);
+        let (bytes, average, uses, count, warm) = (0, 0, 0, 0, 0);
         let of = PhantomData;
         Self {
             table,
@@ -73,7 +71,6 @@ impl<K: Key> Cold<K> {
             restored,
             group,
             warm,
-            hand,
             gone,
             of,
         }
@@ -217,22 +214,17 @@ impl<K: Key> Cold<K> {
     }
 
     /// Puts keys into the table if there are too many in memory.
-    pub(super) fn relieve(&mut self, hot: &mut HashTable<Box<Held<K>>>) {
+    pub(super) fn relieve(&mut self, hot: &mut Hot<K>) {
         if self.bytes <= self.in_memory {
             return;
         }
         let mut rows = Vec::new();
-        // Each key is passed twice at most: once used, once not.
-        for _ in 0..2 * hot.num_buckets() {
-            if !self.full() || rows.len() >= TOGETHER || hot.len() <= 1 {
+        // The key at hand stays.
+        for _ in 1..hot.len() {
+            if !self.full() || rows.len() >= TOGETHER {
                 break;
             }
-            self.hand = (self.hand + 1) % hot.num_buckets();
-            let Ok(mut entry) = hot.get_bucket_entry(self.hand) else { continue };
-            if std::mem::take(&mut entry.get_mut().row.used) {
-                continue;
-            }
-            let held = entry.remove().0;
+            let Some(held) = hot.next_unused() else { break };
             self.bytes -= held.row.bytes as usize;
             self.count += 1;
             if held.row.stale || !held.row.there {
