@@ -2,10 +2,12 @@
 
 mod runs;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use object_store::memory::InMemory;
 use serde::{Deserialize, Serialize};
+use tidemill::checkpoint::Store;
 use tidemill::checkpoint::faults::{Fault, Faulty};
 use tidemill::collection::Diff;
 use tidemill::config::Checkpointing;
@@ -15,7 +17,7 @@ use tidemill::metrics::Snapshot;
 use tidemill::prelude::*;
 use tidemill::{Error, ErrorKind, Result};
 
-use runs::Runs;
+use runs::{JOB, Runs};
 
 fn latest(settings: &mut Checkpointing) {
     settings.restore = Some(Restore::Latest);
@@ -47,6 +49,43 @@ fn a_second_run_goes_on_with_what_the_first_had() {
         runs.run(limit, settings, move |events| count(events, &into)).expect("it runs");
     }
     assert_eq!(seen.sorted(), Vec::from_iter(1..=400));
+}
+
+#[test]
+fn a_restart_on_as_many_workers_writes_what_changes_and_no_more() {
+    let (runs, seen) = (Runs::new(), collect::<(u64, u64)>());
+    let store = Store::over(Arc::clone(&runs.store), JOB).expect("it opens");
+    // Where keyed state is after a run, and of how many bytes it consists.
+    let run = |workers, limit, restore: Option<Restore>| {
+        let into = seen.clone();
+        let count = move |events: Events<'_, u64>| {
+            events.key_by(|it| it % 10_000).aggregate(Count).write(into.clone())
+        };
+        runs.run_on(workers, limit, |it| it.restore = restore, count).expect("it runs");
+        let newest = store.epochs().expect("it can be read")[0];
+        let manifest = store.manifest(newest).expect("it is whole");
+        let keyed = manifest.blocks().filter(|it| it.groups.is_some()).cloned();
+        let places: BTreeMap<_, _> = keyed.map(|it| ((it.file, it.offset), it.length)).collect();
+        let bytes: u64 = places.values().sum();
+        (places, bytes)
+    };
+    let mut before = run(2, 20_000, None);
+    for (workers, limit, stays) in [(2, 20_200, true), (3, 20_400, false), (3, 20_600, true)] {
+        let (places, bytes) = run(workers, limit, Some(Restore::Latest));
+        let old = places.iter().filter(|(place, _)| before.0.contains_key(place));
+        let old: u64 = old.map(|(_, length)| length).sum();
+        if stays {
+            assert!(old >= before.1 * 9 / 10, "{old} of {} bytes stay", before.1);
+            assert!(bytes - old <= before.1 / 10, "{} bytes are written", bytes - old);
+        } else {
+            assert_eq!(old, 0, "each worker has groups of several");
+        }
+        before = (places, bytes);
+    }
+    let expected = (0..20_600u64).map(|it| (it % 10_000, it / 10_000 + 1));
+    let mut expected = Vec::from_iter(expected);
+    expected.sort();
+    assert_eq!(seen.sorted(), expected);
 }
 
 /// Counts the epochs in which its model has gone round.

@@ -168,7 +168,14 @@ impl Keeper for Scale {
         states.push((completed, saved.into_iter().map(size).collect()));
     }
 
-    fn recall(&self, _: &str, _: &'static str, _: Range<Group>, _: &mut dyn FnMut(Part)) {}
+    fn recall(
+        &self,
+        _: &str,
+        _: &'static str,
+        _: Range<Group>,
+        _: &mut dyn FnMut(Part, Option<u64>),
+    ) {
+    }
 
     fn refuse(&self, operator: &str, why: String) {
         panic!("{operator}: {why}");

@@ -298,6 +298,11 @@ impl<F: Process> Rule<Event<(F::Key, F::Record)>> for Processing<F> {
         self.engine.save(to, |entry| entry);
     }
 
+    fn restoring(&mut self, section: u64) -> bool {
+        self.engine.restoring(section);
+        true
+    }
+
     fn restore(&mut self, saved: Self::Saved) {
         self.engine.restore(saved);
     }

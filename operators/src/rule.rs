@@ -64,6 +64,14 @@ pub trait Rule<D>: 'static {
     /// those of several key groups in any order.
     fn restore(&mut self, saved: Self::Saved);
 
+    /// Tells a fresh rule that the entries that come next are those of the section with this number,
+    /// and that the section can stay as it is, because no other worker owns any of it. Says whether the
+    /// rule keeps account of that and may call the section [unchanged](Snapshot::unchanged) in its
+    /// first save. If not, its first save must have all of its state.
+    fn restoring(&mut self, _section: u64) -> bool {
+        false
+    }
+
     /// Tells a fresh rule that it has every entry. It says which parts of what was saved the program
     /// has no use for any more, by name; they are gone.
     ///

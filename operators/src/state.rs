@@ -76,6 +76,10 @@ pub trait Keeper {
     /// for a partition, or for one of `groups`: first what is not for groups. What was kept in a
     /// later section of a worker comes later. Not all of it need be in memory at a time.
     ///
+    /// A part for a group comes with the number of its section if all of that was kept by one worker and
+    /// is for `groups`, and so is everything else that is for them. Then the operator may name the section
+    /// as unchanged when it is kept next, and need not hand it over again.
+    ///
     /// Every operator that keeps state asks this once, when it is built: that is how a keeper learns
     /// whose state it will be given. `entries` names the type of its entries.
     fn recall(
@@ -83,7 +87,7 @@ pub trait Keeper {
         operator: &str,
         entries: &'static str,
         groups: Range<Group>,
-        each: &mut dyn FnMut(Part),
+        each: &mut dyn FnMut(Part, Option<u64>),
     );
 
     /// Whether anything is ever kept. If not, operators need not hold what they would hold for that
@@ -112,8 +116,8 @@ pub trait Keeper {
 pub struct Section {
     /// Its number, of the operator's choice.
     pub id: u64,
-    /// What it holds; nothing if it is as the operator last gave it. Sections that are not mentioned
-    /// any more are gone.
+    /// What it holds; nothing if it is as the operator last gave it, or was given it back. Sections that
+    /// are not mentioned any more are gone.
     pub parts: Option<Vec<Part>>,
 }
 
@@ -167,7 +171,14 @@ impl Keeper for Forgetful {
 
     fn keep(&self, _operator: &str, _worker: usize, _completed: Range<Epoch>, _: Vec<Section>) {}
 
-    fn recall(&self, _: &str, _entries: &'static str, _: Range<Group>, _: &mut dyn FnMut(Part)) {}
+    fn recall(
+        &self,
+        _: &str,
+        _entries: &'static str,
+        _: Range<Group>,
+        _: &mut dyn FnMut(Part, Option<u64>),
+    ) {
+    }
 
     fn refuse(&self, operator: &str, why: String) {
         unreachable!("`{operator}` recalled nothing, and refused it: {why}")

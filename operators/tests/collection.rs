@@ -353,7 +353,7 @@ impl Keeper for Scales {
         operator: &str,
         entries: &'static str,
         groups: Range<Group>,
-        each: &mut dyn FnMut(Part),
+        each: &mut dyn FnMut(Part, Option<u64>),
     ) {
         assert!(self.keeps, "`{operator}` asks a keeper that keeps nothing");
         self.keeper.recall(operator, entries, groups, each);

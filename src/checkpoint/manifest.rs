@@ -5,6 +5,7 @@
 //! whose manifest is there is complete, since it is written last; without one it does not exist.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -95,6 +96,30 @@ pub struct BlockRef {
     /// The first and the last key group in it; nothing if it is for everyone or for partitions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub groups: Option<(Group, Group)>,
+}
+
+impl OperatorState {
+    /// The piece that has all of the state of the key groups `owned`, if it has that of no others: a
+    /// worker that owns them need not write again what it does not change.
+    pub fn alone(&self, owned: &Range<Group>) -> Option<&Piece> {
+        let mut touching = self.pieces.iter().filter(|it| it.blocks().any(|it| it.touches(owned)));
+        let piece = touching.next().filter(|_| touching.next().is_none())?;
+        let within = |(first, last)| owned.contains(&first) && owned.contains(&last);
+        piece.blocks().filter_map(|it| it.groups).all(within).then_some(piece)
+    }
+}
+
+impl Piece {
+    fn blocks(&self) -> impl Iterator<Item = &BlockRef> {
+        self.sections.iter().flat_map(|section| &section.blocks)
+    }
+}
+
+impl BlockRef {
+    /// Whether it can hold state of one of these key groups.
+    pub(super) fn touches(&self, groups: &Range<Group>) -> bool {
+        self.groups.is_some_and(|(first, last)| first < groups.end && groups.start <= last)
+    }
 }
 
 impl Manifest {

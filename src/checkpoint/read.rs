@@ -35,7 +35,7 @@ impl Store {
         owned: Range<Group>,
     ) -> Result<Vec<Part>> {
         let mut parts = Vec::new();
-        self.read_each(manifest, operator, owned, |part| parts.push(part))?;
+        self.read_each(manifest, operator, owned, |part, _| parts.push(part))?;
         Ok(parts)
     }
 
@@ -44,7 +44,8 @@ impl Store {
     ///
     /// Those that are not for groups come first. Both kinds come by the pieces of the manifest, in
     /// each by its sections, and in a section by their groups. The parts of one group or partition
-    /// keep the order in which they were saved.
+    /// keep the order in which they were saved. With a part for a group comes the number of its section if
+    /// one [piece](OperatorState::alone) has all of `owned` and nothing else.
     ///
     /// # Cost
     ///
@@ -61,23 +62,27 @@ impl Store {
         manifest: &Manifest,
         operator: &str,
         owned: Range<Group>,
-        mut each: impl FnMut(Part),
+        mut each: impl FnMut(Part, Option<u64>),
     ) -> Result<()> {
         let Some(operator) = manifest.operators.get(operator) else { return Ok(()) };
         let sections = || operator.pieces.iter().flat_map(|piece| &piece.sections);
-        let blocks = || sections().flat_map(|section| &section.blocks);
-        let others = blocks().filter(|block| block.groups.is_none());
-        let grouped = blocks().filter(|block| {
-            block.groups.is_some_and(|(first, last)| first < owned.end && owned.start <= last)
-        });
+        let blocks = || sections().flat_map(|it| it.blocks.iter().map(|block| (block, it.id)));
+        let others = blocks().filter(|(block, _)| block.groups.is_none());
+        let grouped = blocks().filter(|(block, _)| block.touches(&owned));
+        let alone = operator.alone(&owned).is_some();
+        let others = others.map(|(block, _)| (block.clone(), None));
+        let grouped = grouped.map(|(block, id)| (block.clone(), alone.then_some(id)));
+        let (blocks, ids): (Vec<_>, Vec<_>) = others.chain(grouped).unzip();
+        let mut ids = ids.into_iter();
         let (store, owned) = (self.clone(), owned.clone());
         let prepare = move |block: &BlockRef, stored: Bytes| {
             let mut parts = Vec::new();
             let unpacked = unpack(&stored, block, &owned, |part| parts.push(part));
             unpacked.map_or_else(|what| Err(store.fault(&block.file, &what)), |()| Ok(parts))
         };
-        self.fetch(others.chain(grouped).cloned(), 2, prepare, |_, parts| {
-            parts.into_iter().for_each(&mut each);
+        self.fetch(blocks, 2, prepare, |_, parts| {
+            let id = ids.next().flatten();
+            parts.into_iter().for_each(|part| each(part, id));
             Ok(())
         })
     }

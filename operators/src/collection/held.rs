@@ -60,7 +60,13 @@ impl<K: Record, S: Clone> Held<K, S> {
         }
     }
 
+    fn restoring(&mut self, section: u64) -> bool {
+        self.journal.iter_mut().for_each(|it| it.restoring(section));
+        self.journal.is_some()
+    }
+
     fn restore(&mut self, key: K, has: Option<S>) {
+        self.journal.iter_mut().for_each(|it| it.restored(|| key.clone()));
         match has {
             Some(has) => _ = self.keys.insert(key, (Noted::default(), Some(has))),
             None => _ = self.keys.remove(&key),
@@ -123,6 +129,10 @@ impl<D: Record> Rule<(D, Diff)> for Sums<D> {
         self.0.borrow_mut().save(to);
     }
 
+    fn restoring(&mut self, section: u64) -> bool {
+        self.0.borrow_mut().restoring(section)
+    }
+
     fn restore(&mut self, (record, sum): Self::Saved) {
         self.0.borrow_mut().restore(record, sum);
     }
@@ -152,6 +162,10 @@ impl<K: Record, V: Record> Rule<(K, Option<V>)> for Latest<K, V> {
 
     fn save(&mut self, to: &mut dyn Snapshot<Self::Saved>) {
         self.0.borrow_mut().save(to);
+    }
+
+    fn restoring(&mut self, section: u64) -> bool {
+        self.0.borrow_mut().restoring(section)
     }
 
     fn restore(&mut self, (key, value): Self::Saved) {

@@ -72,8 +72,8 @@ impl<D, R: Rule<D>> Desk<D, R> {
         counts: Counts,
     ) -> Self {
         let (name, site) = (flow.name_of(node), flow.site());
-        let mut watermark = Watermark::new(slots);
-        if let Err(why) = restore(&mut rule, &mut watermark, &name, &site) {
+        let (mut watermark, mut saving) = (Watermark::new(slots), Saving::new(site.groups));
+        if let Err(why) = restore(&mut rule, &mut watermark, &mut saving, &name, &site) {
             site.keeper.refuse(&name, why);
         }
         Self {
@@ -87,7 +87,7 @@ impl<D, R: Rule<D>> Desk<D, R> {
             out: Outbox::new(),
             budget: RECORDS_AT_ONCE,
             counts,
-            saving: Saving::new(site.groups),
+            saving,
             name,
             site,
         }
@@ -255,15 +255,18 @@ impl<D, R: Rule<D>> Desk<D, R> {
 fn restore<D, R: Rule<D>>(
     rule: &mut R,
     watermark: &mut Watermark,
+    saving: &mut Saving,
     name: &str,
     site: &Site,
 ) -> Result<(), String> {
     let entries = std::any::type_name::<R::Saved>();
-    let mut restoring = Restoring { rule, watermark, shared: vec![], any: false, resumed: false };
+    let (shared, section) = (Vec::new(), None);
+    let mut restoring =
+        Restoring { rule, watermark, saving, shared, section, any: false, resumed: false };
     let mut done = Ok(());
-    site.keeper.recall(name, entries, site.groups.owned(site.worker), &mut |part| {
+    site.keeper.recall(name, entries, site.groups.owned(site.worker), &mut |part, section| {
         if done.is_ok() {
-            done = restoring.take(part);
+            done = restoring.take(part, section);
         }
     });
     done?;
@@ -276,6 +279,9 @@ fn restore<D, R: Rule<D>>(
 struct Restoring<'a, R> {
     rule: &'a mut R,
     watermark: &'a mut Watermark,
+    saving: &'a mut Saving,
+    /// The section that the entries come from, if it stands.
+    section: Option<u64>,
     /// Entries for every worker, which come before the watermark is known.
     shared: Vec<Vec<u8>>,
     /// Whether there is something to resume from.
@@ -284,13 +290,19 @@ struct Restoring<'a, R> {
 }
 
 impl<R> Restoring<'_, R> {
-    fn take<D>(&mut self, part: Part) -> Result<(), String>
+    fn take<D>(&mut self, part: Part, section: Option<u64>) -> Result<(), String>
     where
         R: Rule<D>,
     {
         self.any = true;
         if part.is_for_group() {
             self.resume()?;
+            if let Some(id) = section
+                && std::mem::replace(&mut self.section, section) != section
+                && self.rule.restoring(id)
+            {
+                self.saving.stands(id);
+            }
             return decode_all(&part.bytes, |entry| self.rule.restore(entry));
         }
         match decode(&part.bytes)? {

@@ -119,7 +119,13 @@ impl<K: Key, V: Value, A: Aggregate<V>> Rule<Event<(K, V)>> for Roll<K, A::State
         self.journal.save(to, &mut self.keys);
     }
 
+    fn restoring(&mut self, section: u64) -> bool {
+        self.journal.restoring(section);
+        true
+    }
+
     fn restore(&mut self, (key, state): Self::Saved) {
+        self.journal.restored(|| key.clone());
         self.keys.insert(key, (Noted::default(), state));
     }
 

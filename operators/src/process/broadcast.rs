@@ -362,6 +362,11 @@ impl<F: BroadcastProcess<Broadcast: Serialize>> Rule<KeyedOrBroadcast<F>>
         }
     }
 
+    fn restoring(&mut self, section: u64) -> bool {
+        self.engine.restoring(section);
+        true
+    }
+
     fn restore(&mut self, saved: Self::Saved) {
         match saved {
             Saved::Key(entry) => self.engine.restore(entry),

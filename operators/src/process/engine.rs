@@ -215,8 +215,14 @@ impl<K: Key> Engine<K> {
         order.journal.save(to, &mut Saving { keys, entry });
     }
 
+    /// Says that the entries that come next stand in this section.
+    pub(crate) fn restoring(&mut self, section: u64) {
+        self.order.journal.restoring(section);
+    }
+
     /// Takes an entry back. A later one for a key replaces an earlier one.
     pub(crate) fn restore(&mut self, (key, kept): Entry<K>) {
+        self.order.journal.restored(|| key.clone());
         let Some(kept) = kept else { return self.discard(&key) };
         match Contents::of(kept, &self.states, &mut self.dropped) {
             Ok(mut contents) => {
@@ -242,6 +248,10 @@ impl<K: Key> Engine<K> {
     /// Says which states were restored that are not declared, or why one cannot be read.
     pub(crate) fn restored(&mut self) -> Result<Vec<String>, String> {
         self.keys.settle();
+        if !self.dropped.is_empty() {
+            // What was dropped is not to come back.
+            self.order.journal.forget();
+        }
         match self.unreadable.take() {
             Some(why) => Err(why),
             None => Ok(std::mem::take(&mut self.dropped).into_iter().collect()),

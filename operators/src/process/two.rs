@@ -259,6 +259,11 @@ impl<F: CoProcess> Rule<OfEither<F>> for CoProcessing<F> {
         self.engine.save(to, |entry| entry);
     }
 
+    fn restoring(&mut self, section: u64) -> bool {
+        self.engine.restoring(section);
+        true
+    }
+
     fn restore(&mut self, saved: Self::Saved) {
         self.engine.restore(saved);
     }

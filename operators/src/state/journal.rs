@@ -13,6 +13,8 @@
 //!   the state is written anew when the sections of changes together outgrow it.
 //! * A state of `n` keys stands in at most about `log2 n` sections.
 //! * Where the store has lost a section, all of the state is written into its place.
+//! * A journal that is [told](Journal::restoring) in which sections the entries stand that a fresh rule
+//!   is given back goes on from there: the first save after a restart writes what changed, too.
 //!
 //! # Cost
 //!
@@ -147,6 +149,31 @@ impl<K: Clone + Ord> Journal<K> {
             self.sections.clear();
             self.changed = Vec::new();
         }
+    }
+
+    /// Tells a fresh journal that the entries come next that stand in the section `id`. Sections are
+    /// restored in the order of their numbers.
+    pub fn restoring(&mut self, id: u64) {
+        let keys = (!self.sections.is_empty()).then(Vec::new);
+        self.sections.push(Section { id, entries: 0, keys });
+        self.next = id + 1;
+    }
+
+    /// Tells a fresh journal of an entry that was restored, for a key that has come or gone.
+    #[inline]
+    pub fn restored(&mut self, key: impl FnOnce() -> K) {
+        let all = self.sections.first().map_or(0, |it| it.entries);
+        let Some(section) = self.sections.last_mut() else { return };
+        section.entries += 1;
+        match &mut section.keys {
+            Some(keys) if keys.len() * LARGE < all => keys.push(key()),
+            keys => *keys = None,
+        }
+    }
+
+    /// Gives up all sections: the next save writes all of the state.
+    pub fn forget(&mut self) {
+        *self = Self::default();
     }
 
     /// Keys that are remembered as changed.

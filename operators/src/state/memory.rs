@@ -17,7 +17,9 @@ pub struct Memory {
 }
 
 /// The states of operators and workers: the epochs each was right for, and what it was.
-type Kept = BTreeMap<(String, usize), Vec<(Range<Epoch>, BTreeMap<u64, Vec<Part>>)>>;
+type Kept = BTreeMap<(String, usize), Vec<(Range<Epoch>, Sections)>>;
+
+type Sections = BTreeMap<u64, Vec<Part>>;
 
 impl Memory {
     /// A keeper that recalls nothing and keeps the epochs `interval - 1`, `2 * interval - 1`, ….
@@ -74,17 +76,25 @@ impl Keeper for Memory {
         operator: &str,
         _entries: &'static str,
         groups: Range<Group>,
-        each: &mut dyn FnMut(Part),
+        each: &mut dyn FnMut(Part, Option<u64>),
     ) {
         let Some(recalled) = self.recalled else { return };
         let kept = self.kept();
         let of_operator = kept.iter().filter(|((name, _), _)| name == operator);
         let states = of_operator.flat_map(|(_, states)| states);
-        let sections = states.filter(|(epochs, _)| epochs.contains(&recalled));
-        let parts = sections.flat_map(|(_, sections)| sections.values().flatten());
-        let mine = parts.filter(|part| part.is_for(&groups)).cloned();
-        let (keyed, others) = mine.partition::<Vec<_>, _>(Part::is_for_group);
-        others.into_iter().chain(keyed).for_each(each);
+        let states = states.filter(|(epochs, _)| epochs.contains(&recalled)).map(|(_, it)| it);
+        let keyed = |it: &Sections, mine| {
+            let mut keyed = it.values().flatten().filter(|part| part.is_for_group());
+            keyed.any(|part| part.is_for(&groups) == mine)
+        };
+        let touching: Vec<_> = states.clone().filter(|it| keyed(it, true)).collect();
+        let alone = matches!(touching[..], [one] if !keyed(one, false));
+        let sections = states.flatten();
+        let parts = sections.flat_map(|(id, parts)| parts.iter().map(move |part| (part, *id)));
+        let mine = parts.filter(|(part, _)| part.is_for(&groups));
+        let (keyed, others) = mine.partition::<Vec<_>, _>(|(part, _)| part.is_for_group());
+        others.into_iter().for_each(|(part, _)| each(part.clone(), None));
+        keyed.into_iter().for_each(|(part, id)| each(part.clone(), alone.then_some(id)));
     }
 
     fn refuse(&self, operator: &str, why: String) {
@@ -122,7 +132,7 @@ mod tests {
         keeper.keep("sum", 0, 5..9, vec![given(2, None), given(3, Some("c"))]);
         let recalled = |epoch| {
             let mut parts = Vec::new();
-            keeper.restored(epoch).recall("sum", "", 0..1, &mut |it| parts.push(it));
+            keeper.restored(epoch).recall("sum", "", 0..1, &mut |it, _| parts.push(it));
             parts
         };
         assert_eq!(recalled(4), [part("a"), part("b")]);

@@ -40,6 +40,11 @@ impl Saving {
         Self { groups, standing, made, at: None, open: Vec::new(), everyone: Vec::new() }
     }
 
+    /// Notes that the keeper has a section from an earlier run.
+    pub(crate) fn stands(&mut self, id: u64) {
+        self.standing.insert(id);
+    }
+
     /// What was saved since this was asked last, which the keeper has from now on.
     pub(crate) fn take(&mut self) -> Vec<Section> {
         self.close();

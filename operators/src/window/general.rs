@@ -211,7 +211,13 @@ where
         self.journal.save(to, &mut Keys(&self.keys, &self.hasher));
     }
 
+    fn restoring(&mut self, section: u64) -> bool {
+        self.journal.restoring(section);
+        true
+    }
+
     fn restore(&mut self, mut saved: Self::Saved) {
+        self.journal.restored(|| saved.key.clone());
         for window in &mut saved.windows {
             window.id = self.agenda.id();
             self.parts.queue(&saved.key, window, &mut self.agenda);

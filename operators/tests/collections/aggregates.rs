@@ -8,8 +8,8 @@ use tidemill_operators::collection::{Collection, Diff};
 
 use crate::history::{Bag, Pairs, bag, check, some};
 
-/// Counts, sums, mean and variance, the last two in millionths.
-type Figures = (Diff, i64, i64, i64, i64);
+/// Counts, sums, mean and both variances, the last three in millionths.
+type Figures = (Diff, i64, i64, i64, (i64, i64));
 
 /// Each value that is there, one to three times.
 fn repeated(side: Pairs<'_>) -> Pairs<'_> {
@@ -24,10 +24,12 @@ fn millionths(number: f64) -> i64 {
 fn figures(side: Pairs<'_>) -> Collection<'_, (u8, Figures)> {
     let quarter = |value: &u8| f64::from(*value) / 4.0;
     let whole = Sum::of(|value: &u8| i64::from(*value) - 2);
-    let spread = (Mean::of(quarter), Variance::population(quarter));
+    let spread = (Mean::of(quarter), Variance::population(quarter), Variance::sample(quarter));
     let sums = repeated(side).aggregate((Count, whole, Sum::of(quarter), spread));
-    sums.map(|(key, (count, whole, sum, (mean, variance)))| {
-        (key, (count, whole, millionths(*sum), millionths(*mean), millionths(*variance)))
+    sums.map(|(key, (count, whole, sum, (mean, all, sample)))| {
+        // That of a sample of one is no number, which counts as zero here.
+        let variances = (millionths(*all), millionths(*sample));
+        (key, (count, whole, millionths(*sum), millionths(*mean), variances))
     })
 }
 
@@ -42,10 +44,12 @@ fn figures_model(side: &Bag<(u8, u8)>) -> Bag<(u8, Figures)> {
         let sum: i64 = values.iter().sum();
         let squares: i64 = values.iter().map(|it| it * it).sum();
         let quarters = sum as f64 / 4.0;
-        let variance = (count * squares - sum * sum) as f64 / (16 * count * count) as f64;
+        let spread = (count * squares - sum * sum) as f64 / (16 * count) as f64;
+        let variances =
+            (millionths(spread / count as f64), millionths(spread / (count - 1) as f64));
         let mean = millionths(quarters / count as f64);
         let whole = sum - 2 * count;
-        let figures = (count as Diff, whole, millionths(quarters), mean, millionths(variance));
+        let figures = (count as Diff, whole, millionths(quarters), mean, variances);
         ((key, figures), 1)
     });
     bag(figures)

@@ -238,7 +238,7 @@ impl Keeper for Notes {
         operator: &str,
         entries: &'static str,
         groups: Range<Group>,
-        each: &mut dyn FnMut(Part),
+        each: &mut dyn FnMut(Part, Option<u64>),
     ) {
         Forgetful.recall(operator, entries, groups, each)
     }

@@ -1,6 +1,6 @@
 //! Window joins in running dataflows against all pairs of the whole input.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -167,6 +167,68 @@ fn some_runs() -> impl Strategy<Value = Run<Record>> {
     runs(histories((-30..30i64, 0..3u8, any::<bool>(), 0..4u8), 1..7, 0..10))
 }
 
+/// Histories whose time goes on, with one record of a key in an epoch at most: whether it is late does
+/// not depend on which side comes first.
+fn runs_of_one_record() -> impl Strategy<Value = Run<Record>> {
+    let histories = histories((0..20i64, 0..3u8, any::<bool>(), 0..4u8), 1..14, 0..3);
+    runs(histories.prop_map(|mut epochs| {
+        for (epoch, partitions) in epochs.iter_mut().enumerate() {
+            let mut seen = BTreeSet::new();
+            for records in partitions {
+                records.retain(|it| seen.insert(it.1));
+                records.iter_mut().for_each(|it| it.0 += 5 * epoch as i64);
+            }
+        }
+        epochs
+    }))
+}
+
+/// What sessions give epoch by epoch, with late records, cut anew for each record.
+fn followed_sessions(run: &Run<Record>, gap: i64, kind: Kind) -> Vec<Told> {
+    let mut kept = BTreeMap::<u8, Vec<Record>>::new();
+    let (mut told, mut before) = (Vec::new(), i64::MIN);
+    let watermarks = run.watermarks(|it| it.0, DELAY);
+    for (epoch, (partitions, now)) in run.epochs().iter().zip(watermarks).enumerate() {
+        for &record in partitions.iter().flatten() {
+            let records = kept.entry(record.1).or_default();
+            records.push(record);
+            let sessions = cut(records, gap);
+            let ours = sessions.iter().find(|it| it.1.contains(&record));
+            if ours.is_some_and(|(span, _)| span.last().micros() <= before) {
+                records.pop();
+                told.push((epoch as Epoch, Err(record)));
+            }
+        }
+        let mut fired = BTreeMap::new();
+        for (&key, records) in &mut kept {
+            for (span, session) in cut(&std::mem::take(records), gap) {
+                if span.last().micros() > now {
+                    records.extend(session);
+                    continue;
+                }
+                let sides: &mut Sides = fired.entry((epoch, key, span)).or_default();
+                for (_, _, is_left, number) in session {
+                    if is_left { sides.0.push(number) } else { sides.1.push(number) }
+                }
+            }
+        }
+        told.extend(rows_of(&fired, kind));
+        before = now;
+    }
+    told.sort();
+    told
+}
+
+/// Sorts the records of a key and cuts them where one comes after all earlier ones have ended.
+fn cut(records: &[Record], gap: i64) -> Vec<(Span, Vec<Record>)> {
+    let mut records = records.to_vec();
+    records.sort();
+    let sessions = records.chunk_by(|one, two| two.0 - one.0 <= gap);
+    let session =
+        |it: &[Record]| (Span::between(at(it[0].0), at(it[it.len() - 1].0 + gap - 1)), it.to_vec());
+    sessions.map(session).collect()
+}
+
 /// The session of each moment of a key, as its first and last record's.
 fn sessions(run: &Run<Record>, gap: i64) -> BTreeMap<(u8, i64), Span> {
     let all = run.epochs().iter().flatten().flatten();
@@ -212,6 +274,16 @@ proptest! {
         let mut expected = rows_of(&sides, kind);
         expected.sort();
         prop_assert_eq!(go(&run, kind, PATIENT, Session::gap(micros(gap))), expected);
+    }
+
+    #[test]
+    fn sessions_merge_and_end_as_time_goes_on(
+        run in runs_of_one_record(),
+        kind in kinds(),
+        gap in 1..12u64,
+    ) {
+        let expected = followed_sessions(&run, gap as i64, kind);
+        prop_assert_eq!(go(&run, kind, DELAY, Session::gap(micros(gap))), expected);
     }
 
     #[test]

@@ -49,6 +49,22 @@ impl Store {
         }
     }
 
+    /// Begins anew with what was saved.
+    fn restart(&mut self) {
+        let Self { numbers, journal, sections } = self;
+        (*numbers, *journal) = (Numbers::default(), Journal::default());
+        sections.each::<Entry>(|id, entries| {
+            journal.restoring(id);
+            for (key, number) in entries {
+                journal.restored(|| key);
+                match number {
+                    Some(number) => _ = numbers.0.insert(key, (Noted::default(), number)),
+                    None => _ = numbers.0.remove(&key),
+                }
+            }
+        });
+    }
+
     fn save(&mut self) {
         let Self { numbers, journal, sections } = self;
         sections.take(|to| journal.save::<Entry>(to, numbers));
@@ -64,15 +80,17 @@ impl Store {
     }
 }
 
-/// Keys to set or remove, and the place of a section to lose before saving, if any.
-type Round = (Vec<(u16, Option<u32>)>, Option<usize>);
+/// Keys to set or remove, the place of a section to lose before saving, if any, and whether to begin
+/// anew after that.
+type Round = (Vec<(u16, Option<u32>)>, Option<usize>, bool);
 
 fn rounds() -> impl Strategy<Value = Vec<Round>> {
     let keys = prop_oneof![Just(4u16), Just(40), Just(400)];
     let changes = keys.prop_flat_map(|keys| {
         prop::collection::vec((0..keys, proptest::option::weighted(0.8, any::<u32>())), 0..60)
     });
-    prop::collection::vec((changes, proptest::option::weighted(0.2, 0..4usize)), 1..30)
+    let lost = proptest::option::weighted(0.2, 0..4usize);
+    prop::collection::vec((changes, lost, proptest::bool::weighted(0.2)), 1..30)
 }
 
 proptest! {
@@ -81,7 +99,7 @@ proptest! {
     #[test]
     fn what_is_saved_in_pieces_is_whole(rounds in rounds()) {
         let mut store = Store::default();
-        for (changes, lost) in rounds {
+        for (changes, lost, restarts) in rounds {
             for (key, number) in changes {
                 match number {
                     Some(number) => store.set(key, number),
@@ -90,18 +108,34 @@ proptest! {
             }
             lost.into_iter().for_each(|place| store.sections.lose(place));
             store.save();
+            if restarts {
+                store.restart();
+            }
         }
     }
 }
 
 #[test]
 fn what_is_written_follows_what_changed() {
+    follow(1_000);
+}
+
+#[test]
+fn what_is_written_follows_what_changed_also_after_a_restart() {
+    follow(7);
+}
+
+/// Writes, and begins anew each time after so many rounds.
+fn follow(restarts: u32) {
     let mut store = Store::default();
     (0..20_000).for_each(|key| store.set(key, 0));
     store.save();
     assert_eq!(store.sections.written, 20_000);
     let (mut written, mut most) = (0, 0);
     for round in 0..500u32 {
+        if round % restarts == restarts - 1 {
+            store.restart();
+        }
         (0..10).for_each(|key| store.set((round * 37 + key * 1_009) as u16 % 20_000, round));
         store.save();
         written += store.sections.written;

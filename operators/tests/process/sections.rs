@@ -78,9 +78,23 @@ impl Sections {
         entries.map(|it| decode(it).expect("it was encoded from the same type"))
     }
 
-    /// Gives a fresh rule what was saved.
+    /// Gives a fresh rule what was saved, section by section.
     pub(crate) fn restore<D, R: Rule<D>>(&self, rule: &mut R) -> Result<Vec<String>, String> {
-        self.entries().for_each(|entry| rule.restore(entry));
+        self.each(|id, entries| {
+            rule.restoring(id);
+            entries.for_each(|entry| rule.restore(entry));
+        });
         rule.restored()
+    }
+
+    /// Gives each section with its entries.
+    pub(crate) fn each<S: DeserializeOwned>(
+        &self,
+        mut give: impl FnMut(u64, &mut dyn Iterator<Item = S>),
+    ) {
+        for (id, entries) in &self.standing {
+            let decoded = |it: &Vec<u8>| decode(it).expect("it was encoded from the same type");
+            give(*id, &mut entries.iter().map(decoded));
+        }
     }
 }

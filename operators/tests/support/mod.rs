@@ -85,7 +85,7 @@ impl Keeper for Cut {
         operator: &str,
         entries: &'static str,
         groups: Range<Group>,
-        each: &mut dyn FnMut(Part),
+        each: &mut dyn FnMut(Part, Option<u64>),
     ) {
         self.memory.recall(operator, entries, groups, each);
     }

@@ -42,7 +42,7 @@ struct Operators {
     /// The operators in the order in which they joined, with the types of their entries.
     names: Vec<(String, &'static str)>,
     lineup: Lineup<Vec<Section>>,
-    /// Where the sections are that each has handed over.
+    /// Where the sections are that each has handed over, or was given back and may leave as they are.
     places: Vec<BTreeMap<u64, SectionRef>>,
 }
 
@@ -186,16 +186,22 @@ impl Keeper for Keeping {
         operator: &str,
         entries: &'static str,
         groups: Range<Group>,
-        each: &mut dyn FnMut(Part),
+        each: &mut dyn FnMut(Part, Option<u64>),
     ) {
         let mut operators = self.operators.borrow_mut();
         operators.names.push((operator.to_owned(), entries));
         operators.lineup.join();
         operators.places.push(BTreeMap::new());
         let Some(Restored { store, manifest }) = &self.restored else { return };
-        let read = store.read_each(manifest, operator, groups, |part| {
+        let saved = manifest.operators.get(operator);
+        if let Some((piece, places)) =
+            saved.and_then(|it| it.alone(&groups)).zip(operators.places.last_mut())
+        {
+            places.extend(piece.sections.iter().map(|it| (it.id, it.clone())));
+        }
+        let read = store.read_each(manifest, operator, groups, |part, section| {
             self.recalled.set(self.recalled.get() + part.bytes.len() as u64);
-            each(part);
+            each(part, section);
         });
         if let Err(error) = read {
             let message = format!("cannot read the state of the operator `{operator}`");

@@ -27,7 +27,7 @@ impl Kept {
     /// Of an operator with this name; with the model that was kept for it.
     pub(super) fn recall<M: DeserializeOwned>(site: Rc<Site>, name: &str) -> (Self, Option<M>) {
         let (mut model, keeper) = (None, &site.keeper);
-        keeper.recall(name, type_name::<M>(), site.groups.owned(site.worker), &mut |part| {
+        keeper.recall(name, type_name::<M>(), site.groups.owned(site.worker), &mut |part, _| {
             match decode(&part.bytes) {
                 Ok(kept) => model = Some(kept),
                 Err(why) => keeper.refuse(name, why),

@@ -283,7 +283,13 @@ impl<K: Key, L: Value, R: Value, J: Rows<L, R>> Rule<OfTwo<K, L, R>> for Interva
         self.journal.save(to, &mut Keys(&self.keys));
     }
 
+    fn restoring(&mut self, section: u64) -> bool {
+        self.journal.restoring(section);
+        true
+    }
+
     fn restore(&mut self, Saved { key, left, right }: Self::Saved) {
+        self.journal.restored(|| key.clone());
         self.keys.remove(&key);
         let mut pair = Pair::default();
         for (at, value, matched) in left {

@@ -252,8 +252,14 @@ where
         self.journal.save(to, &mut Keys(&self.keys));
     }
 
+    fn restoring(&mut self, section: u64) -> bool {
+        self.journal.restoring(section);
+        true
+    }
+
     fn restore(&mut self, saved: Self::Saved) {
         let SavedHistory { key, past } = saved;
+        self.journal.restored(|| key.clone());
         self.keys.remove(&key);
         let history = History::restored(past, &mut self.arrivals);
         if !history.empty() {

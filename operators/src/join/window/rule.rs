@@ -69,6 +69,10 @@ where
         self.0.save(to);
     }
 
+    fn restoring(&mut self, section: u64) -> bool {
+        self.0.restoring(section)
+    }
+
     fn restore(&mut self, saved: W::Saved) {
         self.0.restore(saved);
     }
@@ -138,6 +142,10 @@ where
 
     fn save(&mut self, to: &mut dyn Snapshot<Self::Saved>) {
         self.windows.save(to);
+    }
+
+    fn restoring(&mut self, section: u64) -> bool {
+        self.windows.restoring(section)
     }
 
     fn restore(&mut self, saved: Self::Saved) {
