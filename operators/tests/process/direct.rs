@@ -326,9 +326,12 @@ fn saved<T: tidemill_operators::process::Stored + Default>(name: &str, value: T)
 
 #[test]
 fn a_state_that_is_not_declared_any_more_is_named() {
-    let mut rule = with::<u32>("new");
-    assert_eq!(saved("old", 5u32).restore(&mut rule), Ok(vec!["old".to_owned()]));
+    let (mut rule, mut sections) = (with::<u32>("new"), saved("old", 5u32));
+    assert_eq!(sections.restore(&mut rule), Ok(vec!["old".to_owned()]));
     assert_eq!(rule.keys(), 0);
+    // With the next save it is gone.
+    sections.save(&mut rule);
+    assert_eq!(sections.restore(&mut with::<u32>("new")), Ok(vec![]));
 }
 
 #[test]
