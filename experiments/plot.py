@@ -11,6 +11,7 @@ import matplotlib
 
 matplotlib.use("svg")
 import matplotlib.pyplot as plt
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 
 def table(path):
@@ -32,8 +33,12 @@ def main():
             label = f"{state}, {workers} worker" + ("s" if workers == "2" else "")
             left.plot(sizes, times, line, color=colour, marker=marker, label=label)
     left.set(xscale="log", yscale="log", xlabel="saved state (MB)", ylabel="until the job goes on (s)", title="Restore")
+    for axis in (left.xaxis, left.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_formatter(NullFormatter())
     left.legend(frameon=False, fontsize=8)
-    left.grid(alpha=0.3, which="both")
+    left.grid(alpha=0.3)
 
     seconds = [float(it["seconds"]) for it in table(kills)]
     right.bar(range(1, len(seconds) + 1), seconds, color="#1f77b4")
