@@ -56,12 +56,17 @@ fn a_restart_on_as_many_workers_writes_what_changes_and_no_more() {
     let (runs, seen) = (Runs::new(), collect::<(u64, u64)>());
     let store = Store::over(Arc::clone(&runs.store), JOB).expect("it opens");
     // Where keyed state is after a run, and of how many bytes it consists.
-    let run = |workers, limit, restore: Option<Restore>| {
+    let run = |workers, limit, restore: Option<(Restore, bool)>| {
         let into = seen.clone();
         let count = move |events: Events<'_, u64>| {
             events.key_by(|it| it % 10_000).aggregate(Count).write(into.clone())
         };
-        runs.run_on(workers, limit, |it| it.restore = restore, count).expect("it runs");
+        let settings = |it: &mut Checkpointing| {
+            if let Some((restore, rewrites)) = restore {
+                (it.restore, it.rewrite_state) = (Some(restore), rewrites);
+            }
+        };
+        runs.run_on(workers, limit, settings, count).expect("it runs");
         let newest = store.epochs().expect("it can be read")[0];
         let manifest = store.manifest(newest).expect("it is whole");
         let keyed = manifest.blocks().filter(|it| it.groups.is_some()).cloned();
@@ -70,19 +75,20 @@ fn a_restart_on_as_many_workers_writes_what_changes_and_no_more() {
         (places, bytes)
     };
     let mut before = run(2, 20_000, None);
-    for (workers, limit, stays) in [(2, 20_200, true), (3, 20_400, false), (3, 20_600, true)] {
-        let (places, bytes) = run(workers, limit, Some(Restore::Latest));
+    let steps = [(2, false, true), (3, false, false), (3, false, true), (3, true, false)];
+    for (limit, (workers, rewrites, stays)) in (20_200..).step_by(200).zip(steps) {
+        let (places, bytes) = run(workers, limit, Some((Restore::Latest, rewrites)));
         let old = places.iter().filter(|(place, _)| before.0.contains_key(place));
         let old: u64 = old.map(|(_, length)| length).sum();
         if stays {
             assert!(old >= before.1 * 9 / 10, "{old} of {} bytes stay", before.1);
             assert!(bytes - old <= before.1 / 10, "{} bytes are written", bytes - old);
         } else {
-            assert_eq!(old, 0, "each worker has groups of several");
+            assert_eq!(old, 0, "all is written anew");
         }
         before = (places, bytes);
     }
-    let expected = (0..20_600u64).map(|it| (it % 10_000, it / 10_000 + 1));
+    let expected = (0..20_800u64).map(|it| (it % 10_000, it / 10_000 + 1));
     let mut expected = Vec::from_iter(expected);
     expected.sort();
     assert_eq!(seen.sorted(), expected);

@@ -172,6 +172,7 @@ impl Keeper for Scale {
         &self,
         _: &str,
         _: &'static str,
+        _: usize,
         _: Range<Group>,
         _: &mut dyn FnMut(Part, Option<u64>),
     ) {

@@ -22,6 +22,9 @@ mod two;
 pub use two::OfTwo;
 
 /// A key: anything ordered, hashed and serialised that can be sent to another worker.
+///
+/// Keys that are equal are serialised alike: where a key belongs follows from its serde form (`-0.0` and
+/// `0.0` are two keys to it). That form stays the same for as long as saved state is kept.
 pub trait Key: ExchangeData + Serialize + DeserializeOwned + Clone + Ord + Hash {}
 impl<K: ExchangeData + Serialize + DeserializeOwned + Clone + Ord + Hash> Key for K {}
 

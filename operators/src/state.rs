@@ -72,8 +72,8 @@ pub trait Keeper {
     /// `completed`. If that ends with [`Epoch::MAX`], it is the last state of the operator.
     fn keep(&self, operator: &str, worker: usize, completed: Range<Epoch>, saved: Vec<Section>);
 
-    /// Hands over everything kept under the name of `operator` by all workers, that is for everyone,
-    /// for a partition, or for one of `groups`: first what is not for groups. What was kept in a
+    /// Hands over to `worker` everything kept under the name of `operator` by all workers, that is for
+    /// everyone, for a partition, or for one of `groups`: first what is not for groups. What was kept in a
     /// later section of a worker comes later. Not all of it need be in memory at a time.
     ///
     /// A part for a group comes with the number of its section if all of that was kept by one worker and
@@ -86,6 +86,7 @@ pub trait Keeper {
         &self,
         operator: &str,
         entries: &'static str,
+        worker: usize,
         groups: Range<Group>,
         each: &mut dyn FnMut(Part, Option<u64>),
     );
@@ -175,6 +176,7 @@ impl Keeper for Forgetful {
         &self,
         _: &str,
         _entries: &'static str,
+        _worker: usize,
         _: Range<Group>,
         _: &mut dyn FnMut(Part, Option<u64>),
     ) {

@@ -352,11 +352,12 @@ impl Keeper for Scales {
         &self,
         operator: &str,
         entries: &'static str,
+        worker: usize,
         groups: Range<Group>,
         each: &mut dyn FnMut(Part, Option<u64>),
     ) {
         assert!(self.keeps, "`{operator}` asks a keeper that keeps nothing");
-        self.keeper.recall(operator, entries, groups, each);
+        self.keeper.recall(operator, entries, worker, groups, each);
     }
 
     fn refuse(&self, operator: &str, why: String) {

@@ -9,6 +9,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use tidemill_operators::key::Group;
 use tidemill_operators::state::Part;
+use tokio::task::spawn_blocking;
 
 use super::manifest::{BlockRef, Manifest};
 use super::part::{HEADER, checksum, fault_of_header, unpack};
@@ -49,8 +50,8 @@ impl Store {
     ///
     /// # Cost
     ///
-    /// Reads the blocks whose range of groups touches `owned`. A thread of the store fetches, checks
-    /// and unpacks the next ones while `each` is at work: memory for three times 16 MB as stored, and
+    /// Reads the blocks whose range of groups touches `owned`. The store fetches, checks and
+    /// unpacks the next ones while `each` is at work: memory for three times 16 MB as stored, and
     /// what that unpacks to.
     ///
     /// # Errors
@@ -88,7 +89,7 @@ impl Store {
     }
 
     /// Hands over what `prepare` makes of the stored bytes of blocks, in order, once their checksums are
-    /// found right. `ahead` requests are under way at a time, and prepared on the thread of the store.
+    /// found right. `ahead` requests are under way at a time, each prepared on a thread of its own.
     pub(super) fn fetch<T: Send + 'static>(
         &self,
         blocks: impl IntoIterator<Item = BlockRef>,
@@ -100,14 +101,17 @@ impl Store {
             let (store, prepare) = (self.clone(), prepare.clone());
             self.runtime().spawn(async move {
                 let fetched = request.fetch(store).await?.into_iter();
-                let prepared = fetched.map(|(block, stored)| Ok((prepare(&block, stored)?, block)));
-                prepared.collect::<Result<Vec<_>>>()
+                let prepared = spawn_blocking(move || {
+                    fetched.map(|(block, stored)| Ok((prepare(&block, stored)?, block))).collect()
+                });
+                prepared.await.expect("to prepare does not panic")
             })
         };
         let requests = stream::iter(requests(blocks)).map(spawn);
         let mut fetched = requests.buffered(ahead);
         while let Some(blocks) = self.wait(fetched.next()) {
-            for (prepared, block) in blocks.expect("a request does not panic")? {
+            let blocks: Result<Vec<_>> = blocks.expect("a request does not panic");
+            for (prepared, block) in blocks? {
                 each(&block, prepared)?;
             }
         }

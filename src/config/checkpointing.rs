@@ -38,6 +38,10 @@ pub struct Checkpointing {
     /// Restore although the program has operators without saved state, which begin anew
     #[arg(help_heading = HEADING, long)]
     pub allow_new_state: bool,
+
+    /// Write all state anew after --restore, in the form that this program gives it
+    #[arg(help_heading = HEADING, long)]
+    pub rewrite_state: bool,
 }
 
 /// What a job continues from.
@@ -70,8 +74,10 @@ impl Checkpointing {
     }
 
     pub(super) fn check(&self) -> Result<()> {
-        if self.restore.is_none() && (self.allow_dropped_state || self.allow_new_state) {
-            let message = "--allow-dropped-state and --allow-new-state are for --restore only";
+        let for_restore = self.allow_dropped_state || self.allow_new_state || self.rewrite_state;
+        if self.restore.is_none() && for_restore {
+            let message = "--allow-dropped-state, --allow-new-state and --rewrite-state are for \
+                           --restore only";
             return Err(refused(message.to_owned()));
         }
         Ok(())

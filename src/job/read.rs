@@ -143,7 +143,7 @@ impl<D: 'static> Intake<D> {
     /// Opens this worker's share of the partitions where they were left.
     fn open<S: Source<Record = D>>(&mut self, source: &S, peers: usize, wake: &Wake) -> Result<()> {
         let mut saved = Vec::new();
-        self.keeper.recall(&self.name, "position", 0..0, &mut |it, _| saved.push(it));
+        self.keeper.recall(&self.name, "position", self.worker, 0..0, &mut |it, _| saved.push(it));
         if let Some(lanes) = saved.iter().find(|it| it.owner == Owner::Everyone) {
             self.lanes = decode(&lanes.bytes).map_err(|why| {
                 let message = format!("cannot restore {}: {why}", self.name);

@@ -264,7 +264,8 @@ fn restore<D, R: Rule<D>>(
     let mut restoring =
         Restoring { rule, watermark, saving, shared, section, any: false, resumed: false };
     let mut done = Ok(());
-    site.keeper.recall(name, entries, site.groups.owned(site.worker), &mut |part, section| {
+    let (worker, groups) = (site.worker, site.groups.owned(site.worker));
+    site.keeper.recall(name, entries, worker, groups, &mut |part, section| {
         if done.is_ok() {
             done = restoring.take(part, section);
         }

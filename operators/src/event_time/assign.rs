@@ -98,7 +98,7 @@ impl<'scope, D: 'static> Stream<'scope, D> {
         );
         let (name, site) = (flow.name_of(node), flow.site());
         let mut parts = Vec::new();
-        site.keeper.recall(&name, "EventTime", 0..0, &mut |it, _| parts.push(it));
+        site.keeper.recall(&name, "EventTime", site.worker, 0..0, &mut |it, _| parts.push(it));
         if let Err(why) = times.restore(parts) {
             site.keeper.refuse(&name, why);
         }

@@ -16,8 +16,8 @@ pub(crate) trait Cell: Any {
     /// Appends the contents in their saved form.
     fn encode_into(&self, bytes: &mut Vec<u8>);
 
-    /// Drops what has expired, and says when the next thing will.
-    fn expire(&mut self, expiry: Expiry, now: EventTime) -> Option<EventTime>;
+    /// Drops what has expired. Says whether that was anything, and when the next thing will.
+    fn expire(&mut self, expiry: Expiry, now: EventTime) -> (bool, Option<EventTime>);
 
     /// Whether there is nothing in it.
     fn empty(&self) -> bool;
@@ -47,13 +47,15 @@ impl<T: Stored> Cell for One<T> {
         crate::state::encode_into(bytes, self);
     }
 
-    fn expire(&mut self, expiry: Expiry, now: EventTime) -> Option<EventTime> {
-        self.1.as_ref()?;
+    fn expire(&mut self, expiry: Expiry, now: EventTime) -> (bool, Option<EventTime>) {
+        if self.1.is_none() {
+            return (false, None);
+        }
         if expiry.over(self.0, now) {
             self.1 = None;
-            return None;
+            return (true, None);
         }
-        expiry.end(self.0)
+        (false, expiry.end(self.0))
     }
 
     fn empty(&self) -> bool {
@@ -128,18 +130,26 @@ impl Cells {
         cells.filter_map(|(place, cell)| Some((place, &**cell.as_ref()?)))
     }
 
-    /// Drops what has expired at `now`, of states that do.
-    pub(crate) fn expire(&mut self, expiry: impl Fn(usize) -> Option<Expiry>, now: EventTime) {
+    /// Drops what has expired at `now`, of states that do; says whether that was anything.
+    pub(crate) fn expire(
+        &mut self,
+        expiry: impl Fn(usize) -> Option<Expiry>,
+        now: EventTime,
+    ) -> bool {
+        let mut any = false;
         self.cleanup = None;
         for (place, slot) in self.cells.iter_mut().enumerate() {
             let Some((cell, expiry)) = slot.as_mut().zip(expiry(place)) else { continue };
-            let next = cell.expire(expiry, now).map(|end| expiry.cleanup(end));
+            let (dropped, next) = cell.expire(expiry, now);
+            any |= dropped;
+            let next = next.map(|end| expiry.cleanup(end));
             if cell.empty() {
                 *slot = None;
             }
             self.cleanup = [self.cleanup, next].into_iter().flatten().min();
         }
         self.changed = true;
+        any
     }
 
     /// Whether there is no contents under any name.

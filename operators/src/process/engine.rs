@@ -46,6 +46,8 @@ pub(crate) struct Engine<K> {
     /// The time of day for the epoch that completes.
     today: Option<EventTime>,
     dropped: BTreeSet<String>,
+    /// Keys of which something had expired when they were restored.
+    expired: Vec<K>,
     unreadable: Option<String>,
 }
 
@@ -83,6 +85,7 @@ impl<K: Key> Engine<K> {
             before: EventTime::MIN,
             today: None,
             dropped: BTreeSet::new(),
+            expired: Vec::new(),
             unreadable: None,
         }
     }
@@ -226,7 +229,10 @@ impl<K: Key> Engine<K> {
         let Some(kept) = kept else { return self.discard(&key) };
         match Contents::of(kept, &self.states, &mut self.dropped) {
             Ok(mut contents) => {
-                contents.cells.expire(|place| self.states.declared[place].expiry, self.watermark);
+                let expiry = |place: usize| self.states.declared[place].expiry;
+                if contents.cells.expire(expiry, self.watermark) {
+                    self.expired.push(key.clone());
+                }
                 contents.cells.changed = false;
                 let mut held = Held::new(key, contents);
                 // Where an earlier entry of the key waits, it wakes for nothing.
@@ -248,9 +254,12 @@ impl<K: Key> Engine<K> {
     /// Says which states were restored that are not declared, or why one cannot be read.
     pub(crate) fn restored(&mut self) -> Result<Vec<String>, String> {
         self.keys.settle();
+        // What was dropped or has expired is not to come back.
         if !self.dropped.is_empty() {
-            // What was dropped is not to come back.
             self.order.journal.forget();
+        }
+        for key in std::mem::take(&mut self.expired) {
+            self.order.journal.gone(key);
         }
         match self.unreadable.take() {
             Some(why) => Err(why),

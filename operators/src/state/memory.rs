@@ -75,21 +75,25 @@ impl Keeper for Memory {
         &self,
         operator: &str,
         _entries: &'static str,
+        worker: usize,
         groups: Range<Group>,
         each: &mut dyn FnMut(Part, Option<u64>),
     ) {
         let Some(recalled) = self.recalled else { return };
         let kept = self.kept();
         let of_operator = kept.iter().filter(|((name, _), _)| name == operator);
-        let states = of_operator.flat_map(|(_, states)| states);
-        let states = states.filter(|(epochs, _)| epochs.contains(&recalled)).map(|(_, it)| it);
+        let states =
+            of_operator.flat_map(|((_, by), states)| states.iter().map(move |it| (*by, it)));
+        let states = states.filter(|(_, (epochs, _))| epochs.contains(&recalled));
+        let states = states.map(|(by, (_, sections))| (by, sections));
         let keyed = |it: &Sections, mine| {
             let mut keyed = it.values().flatten().filter(|part| part.is_for_group());
             keyed.any(|part| part.is_for(&groups) == mine)
         };
-        let touching: Vec<_> = states.clone().filter(|it| keyed(it, true)).collect();
-        let alone = matches!(touching[..], [one] if !keyed(one, false));
-        let sections = states.flatten();
+        let touching: Vec<_> = states.clone().filter(|(_, it)| keyed(it, true)).collect();
+        // What another worker kept stays with that one here.
+        let alone = matches!(touching[..], [(by, it)] if by == worker && !keyed(it, false));
+        let sections = states.flat_map(|(_, sections)| sections);
         let parts = sections.flat_map(|(id, parts)| parts.iter().map(move |part| (part, *id)));
         let mine = parts.filter(|(part, _)| part.is_for(&groups));
         let (keyed, others) = mine.partition::<Vec<_>, _>(|(part, _)| part.is_for_group());
@@ -124,6 +128,30 @@ mod tests {
     }
 
     #[test]
+    fn a_section_may_stand_where_the_worker_that_kept_it_owns_all_of_it() {
+        let part = |group| Part { owner: Owner::Group(group), bytes: vec![] };
+        let keeper = Memory::every(1);
+        let kept = |groups: &[u16]| {
+            let parts = groups.iter().map(|group| part(*group)).collect();
+            vec![Section { id: 3, parts: Some(parts) }]
+        };
+        keeper.keep("sum", 0, 0..1, kept(&[]));
+        keeper.keep("sum", 1, 0..1, kept(&[5, 6]));
+        let stands = |worker, groups| {
+            let mut stands = Vec::new();
+            let mut each = |_: Part, id: Option<u64>| stands.push(id);
+            keeper.restored(0).recall("sum", "", worker, groups, &mut each);
+            stands
+        };
+        assert_eq!(stands(1, 4..8), [Some(3); 2]);
+        assert_eq!(stands(0, 0..8), [None; 2], "another worker kept it");
+        assert_eq!(stands(1, 4..6), [None], "it is for others, too");
+        assert_eq!(stands(0, 0..4), []);
+        keeper.keep("sum", 2, 0..1, kept(&[7]));
+        assert_eq!(stands(1, 4..8), [None; 3], "others kept some as well");
+    }
+
+    #[test]
     fn an_unchanged_section_is_recalled_with_the_others() {
         let part = |text: &str| Part { owner: Owner::Everyone, bytes: text.into() };
         let keeper = Memory::every(1);
@@ -132,7 +160,7 @@ mod tests {
         keeper.keep("sum", 0, 5..9, vec![given(2, None), given(3, Some("c"))]);
         let recalled = |epoch| {
             let mut parts = Vec::new();
-            keeper.restored(epoch).recall("sum", "", 0..1, &mut |it, _| parts.push(it));
+            keeper.restored(epoch).recall("sum", "", 0, 0..1, &mut |it, _| parts.push(it));
             parts
         };
         assert_eq!(recalled(4), [part("a"), part("b")]);

@@ -237,10 +237,11 @@ impl Keeper for Notes {
         &self,
         operator: &str,
         entries: &'static str,
+        worker: usize,
         groups: Range<Group>,
         each: &mut dyn FnMut(Part, Option<u64>),
     ) {
-        Forgetful.recall(operator, entries, groups, each)
+        Forgetful.recall(operator, entries, worker, groups, each)
     }
 
     fn refuse(&self, operator: &str, why: String) {

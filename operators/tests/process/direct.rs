@@ -335,6 +335,22 @@ fn a_state_that_is_not_declared_any_more_is_named() {
 }
 
 #[test]
+fn what_has_expired_where_it_is_restored_is_gone() {
+    let brief = |states: &mut States| {
+        let life = Expiry::after_write(Duration::from_micros(10));
+        With(states.expiring(life).value::<u32>("count"))
+    };
+    let mut sections = saved("count", 5u32);
+    let mut rule = Processing::new(Rc::new(StillClock::default()), brief);
+    rule.resume(at(100));
+    assert_eq!((sections.restore(&mut rule), rule.keys()), (Ok(vec![]), 0));
+    sections.save(&mut rule);
+    // A later program lets it live for ever.
+    let mut rule = with::<u32>("count");
+    assert_eq!((sections.restore(&mut rule), rule.keys()), (Ok(vec![]), 0));
+}
+
+#[test]
 fn a_state_of_another_type_is_refused_by_name() {
     let error = saved("count", 5u32).restore(&mut with::<String>("count"));
     let error = error.expect_err("a number is no text");

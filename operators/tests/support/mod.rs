@@ -84,10 +84,11 @@ impl Keeper for Cut {
         &self,
         operator: &str,
         entries: &'static str,
+        worker: usize,
         groups: Range<Group>,
         each: &mut dyn FnMut(Part, Option<u64>),
     ) {
-        self.memory.recall(operator, entries, groups, each);
+        self.memory.recall(operator, entries, worker, groups, each);
     }
 
     fn refuse(&self, operator: &str, why: String) {

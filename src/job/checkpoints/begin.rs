@@ -155,7 +155,8 @@ impl Shelf {
     /// What a worker of the run needs that continues from `manifest`.
     pub(crate) fn course(&self, manifest: Option<Manifest>) -> Course {
         let store = self.store.clone();
-        let restored = manifest.map(|it| Restored { store, manifest: Arc::new(it) });
+        let rewrites = self.settings.rewrite_state;
+        let restored = manifest.map(|it| Restored { store, manifest: Arc::new(it), rewrites });
         Course {
             job: self.store.job().to_owned(),
             run: self.run,

@@ -21,6 +21,8 @@ use crate::time::Epoch;
 pub(crate) struct Restored {
     pub(crate) store: Store,
     pub(crate) manifest: Arc<Manifest>,
+    /// Whether all state is to be written anew.
+    pub(crate) rewrites: bool,
 }
 
 /// The keeper of one worker.
@@ -185,6 +187,7 @@ impl Keeper for Keeping {
         &self,
         operator: &str,
         entries: &'static str,
+        _worker: usize,
         groups: Range<Group>,
         each: &mut dyn FnMut(Part, Option<u64>),
     ) {
@@ -192,8 +195,8 @@ impl Keeper for Keeping {
         operators.names.push((operator.to_owned(), entries));
         operators.lineup.join();
         operators.places.push(BTreeMap::new());
-        let Some(Restored { store, manifest }) = &self.restored else { return };
-        let saved = manifest.operators.get(operator);
+        let Some(Restored { store, manifest, rewrites }) = &self.restored else { return };
+        let saved = manifest.operators.get(operator).filter(|_| !rewrites);
         if let Some((piece, places)) =
             saved.and_then(|it| it.alone(&groups)).zip(operators.places.last_mut())
         {
@@ -201,7 +204,7 @@ impl Keeper for Keeping {
         }
         let read = store.read_each(manifest, operator, groups, |part, section| {
             self.recalled.set(self.recalled.get() + part.bytes.len() as u64);
-            each(part, section);
+            each(part, section.filter(|_| !rewrites));
         });
         if let Err(error) = read {
             let message = format!("cannot read the state of the operator `{operator}`");

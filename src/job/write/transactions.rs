@@ -35,7 +35,7 @@ impl Transactions {
     /// The transactions of a writer, with those that an earlier run had prepared.
     pub(super) fn recall(keeping: Rc<Keeping>, name: String, worker: usize, peers: usize) -> Self {
         let (mut all, mut mine, mut saved) = (Vec::new(), Vec::new(), Vec::new());
-        keeping.recall(&name, "transactions", 0..0, &mut |it, _| saved.push(it));
+        keeping.recall(&name, "transactions", worker, 0..0, &mut |it, _| saved.push(it));
         for Part { owner, bytes } in saved {
             let Owner::Partition(writer) = owner else { continue };
             match (writer.parse::<usize>(), decode::<Vec<Vec<u8>>>(&bytes)) {

@@ -26,13 +26,17 @@ impl Kept {
 
     /// Of an operator with this name; with the model that was kept for it.
     pub(super) fn recall<M: DeserializeOwned>(site: Rc<Site>, name: &str) -> (Self, Option<M>) {
-        let (mut model, keeper) = (None, &site.keeper);
-        keeper.recall(name, type_name::<M>(), site.groups.owned(site.worker), &mut |part, _| {
-            match decode(&part.bytes) {
-                Ok(kept) => model = Some(kept),
-                Err(why) => keeper.refuse(name, why),
-            }
+        let (mut model, mut unreadable) = (None, None);
+        let (worker, groups) = (site.worker, site.groups.owned(site.worker));
+        site.keeper.recall(name, type_name::<M>(), worker, groups, &mut |part, _| match decode(
+            &part.bytes,
+        ) {
+            Ok(kept) => model = Some(kept),
+            Err(why) => unreadable = Some(why),
         });
+        if let Some(why) = unreadable {
+            site.keeper.refuse(name, why);
+        }
         let now = site.keeper.resume();
         (Self { site, name: name.to_owned(), now, changed: true }, model)
     }

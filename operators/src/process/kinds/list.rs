@@ -132,10 +132,12 @@ impl<T: Stored> Cell for Elements<T> {
         crate::state::encode_into(bytes, self);
     }
 
-    fn expire(&mut self, expiry: Expiry, now: EventTime) -> Option<EventTime> {
+    fn expire(&mut self, expiry: Expiry, now: EventTime) -> (bool, Option<EventTime>) {
+        let before = self.0.len();
         self.0.retain(|(touched, _)| !expiry.over(*touched, now));
         self.0.shrink_to(2 * self.0.len());
-        self.0.iter().filter_map(|(touched, _)| expiry.end(*touched)).min()
+        let ends = self.0.iter().filter_map(|(touched, _)| expiry.end(*touched));
+        (self.0.len() < before, ends.min())
     }
 
     fn empty(&self) -> bool {

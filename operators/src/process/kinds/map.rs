@@ -163,9 +163,11 @@ impl<M: Stored + Ord, T: Stored> Cell for Entries<M, T> {
         crate::state::encode_into(bytes, self);
     }
 
-    fn expire(&mut self, expiry: Expiry, now: EventTime) -> Option<EventTime> {
+    fn expire(&mut self, expiry: Expiry, now: EventTime) -> (bool, Option<EventTime>) {
+        let before = self.0.len();
         self.0.retain(|_, (touched, _)| !expiry.over(*touched, now));
-        self.0.values().filter_map(|(touched, _)| expiry.end(*touched)).min()
+        let ends = self.0.values().filter_map(|(touched, _)| expiry.end(*touched));
+        (self.0.len() < before, ends.min())
     }
 
     fn empty(&self) -> bool {
