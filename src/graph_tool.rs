@@ -50,7 +50,8 @@ pub struct GraphTool {
     /// What to compute
     algorithm: Algorithm,
 
-    /// Lines `src dst [weight]`, separated by spaces, commas or tabs; `#` begins a comment
+    /// Lines `src dst [weight]`, separated by spaces, commas or tabs; `#` begins a comment. May be given
+    /// several times
     #[arg(long, value_name = "FILE", required = true)]
     edges: Vec<PathBuf>,
 
@@ -66,7 +67,8 @@ pub struct GraphTool {
     #[arg(long)]
     undirected: bool,
 
-    /// Read a weight with each edge: for sssp, and for msf, where edges without have the same
+    /// Read a weight with each edge: for sssp, which needs it, and for msf, where without this flag all
+    /// weigh the same
     #[arg(long)]
     weighted: bool,
 
@@ -187,8 +189,11 @@ impl GraphTool {
         if self.sources == Some(0) {
             return refuse("--sources is greater than 0".to_owned());
         }
-        if self.settings.checkpoints.place.is_some() {
-            return refuse("--checkpoint has no meaning here: the files are read again".to_owned());
+        let checkpoints = &self.settings.checkpoints;
+        if checkpoints.place.is_some() || checkpoints.restore.is_some() {
+            let message =
+                "--checkpoint and --restore have no meaning here: the files are read again";
+            return refuse(message.to_owned());
         }
         Ok(())
     }
