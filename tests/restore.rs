@@ -139,6 +139,22 @@ fn a_model_that_starts_warm_goes_on_from_that_of_the_run_before() {
 }
 
 #[test]
+fn a_model_that_is_none_is_refused_by_name() {
+    let runs = Runs::new();
+    let windows = |events: Events<'_, u64>| {
+        let windows = events.key_by(|_| ()).window(Tumbling::new(seconds(7)));
+        windows.name("rounds").aggregate(Count).map(|it| it.value).write(collect())
+    };
+    runs.run(100, |_| (), windows).expect("the first run");
+    let rounds = |events: Events<'_, u64>| {
+        let numbers = events.values().inserts();
+        let (counts, _) = numbers.bulk("rounds".into(), Start::Warm, hash, |_| Rounds);
+        counts.map(|it| it.model).write(collect())
+    };
+    refused(runs.run(200, latest, rounds), &["`rounds`", "does not fit"]);
+}
+
+#[test]
 fn a_run_that_would_forget_checkpoints_is_refused() {
     let runs = Runs::new();
     let run = |settings: fn(&mut Checkpointing)| {

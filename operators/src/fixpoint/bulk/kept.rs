@@ -28,12 +28,11 @@ impl Kept {
     pub(super) fn recall<M: DeserializeOwned>(site: Rc<Site>, name: &str) -> (Self, Option<M>) {
         let (mut model, mut unreadable) = (None, None);
         let (worker, groups) = (site.worker, site.groups.owned(site.worker));
-        site.keeper.recall(name, type_name::<M>(), worker, groups, &mut |part, _| match decode(
-            &part.bytes,
-        ) {
+        let mut take = |part: Part, _| match decode(&part.bytes) {
             Ok(kept) => model = Some(kept),
             Err(why) => unreadable = Some(why),
-        });
+        };
+        site.keeper.recall(name, type_name::<M>(), worker, groups, &mut take);
         if let Some(why) = unreadable {
             site.keeper.refuse(name, why);
         }
