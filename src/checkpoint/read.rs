@@ -46,7 +46,7 @@ impl Store {
     /// Those that are not for groups come first. Both kinds come by the pieces of the manifest, in
     /// each by its sections, and in a section by their groups. The parts of one group or partition
     /// keep the order in which they were saved. With a part for a group comes the number of its section if
-    /// one [piece](OperatorState::alone) has all of `owned` and nothing else.
+    /// one [piece](super::manifest::OperatorState::alone) has all of `owned` and nothing else.
     ///
     /// # Cost
     ///
