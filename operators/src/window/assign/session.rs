@@ -11,7 +11,8 @@ use crate::window::trigger::AtWatermark;
 ///
 /// A record opens the window from its own moment up to one gap later. Windows of a key that share a
 /// moment or follow each other without one between them merge, so two records exactly one gap
-/// apart are in one session.
+/// apart are in one session; unless the first one's has fired already, because the watermark was at its last
+/// moment when the second came, at the next. Then, as in Flink, the second begins another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Session<G = Duration> {
     gap: G,
