@@ -2,21 +2,20 @@
 
 mod support;
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use proptest::prelude::*;
 use tidemill_operators::collection::{Diff, Loop};
 use tidemill_operators::fixpoint::{Owners, Post, Round, Rounds};
-use tidemill_operators::flow::{Alarm, Flow, Surroundings};
+use tidemill_operators::flow::{Flow, Surroundings};
 use tidemill_operators::key::hash;
 use tidemill_operators::stream::Stream;
 use tidemill_operators::time::Epoch;
 use timely::dataflow::InputHandleVec;
 use timely::dataflow::operators::Input;
 
-use support::{Run, Tap, histories, runs};
+use support::{Alarms, Run, Tap, histories, runs};
 
 /// Hands each number down to zero, one at a time, to the owner of the next; the sums of what was handed
 /// through each number are told in a second phase, when all has arrived.
@@ -171,17 +170,6 @@ fn a_rule_that_never_stops_is_stopped_by_name() {
     });
 }
 
-/// Counts what is raised, and lets the run be.
-#[derive(Default)]
-struct Alarms(Cell<usize>);
-
-impl Alarm for Alarms {
-    fn raise(&self, operator: &str, _: String) {
-        assert_eq!(operator, "restless");
-        self.0.set(self.0.get() + 1);
-    }
-}
-
 #[test]
 fn an_epoch_that_takes_more_stays_incomplete() {
     timely::execute_directly(|worker| {
@@ -201,7 +189,8 @@ fn an_epoch_that_takes_more_stays_incomplete() {
             input.send((epoch, 1));
             (0..100).for_each(|_| _ = worker.step());
         }
-        assert_eq!((alarms.0.get(), progress.reached()), (1, 0));
+        assert_eq!(alarms.raised(), ["restless"]);
+        assert_eq!(progress.reached(), 0);
         worker.drop_dataflow(0);
     });
 }

@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tidemill_operators::batch::Batch;
-use tidemill_operators::flow::{Flow, Progress, StillClock, Surroundings};
+use tidemill_operators::flow::{Alarm, Flow, Progress, StillClock, Surroundings};
 use tidemill_operators::key::Group;
 use tidemill_operators::partitions::Partitions;
 use tidemill_operators::plan::Node;
@@ -39,6 +39,23 @@ pub(crate) use run::{Epochs, Run, histories, runs};
 /// Steps without any progress after which a run counts as stuck: a capability that is kept too
 /// long must fail here, not hang.
 const PATIENCE: usize = 5_000;
+
+/// Notes which operators cannot go on, and lets the run be.
+#[derive(Default)]
+pub(crate) struct Alarms(RefCell<Vec<String>>);
+
+impl Alarms {
+    /// The operators, in the order in which they said so.
+    pub(crate) fn raised(&self) -> Vec<String> {
+        self.0.borrow().clone()
+    }
+}
+
+impl Alarm for Alarms {
+    fn raise(&self, operator: &str, _: String) {
+        self.0.borrow_mut().push(operator.to_owned());
+    }
+}
 
 /// A record that a watched stream gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
