@@ -108,6 +108,11 @@ fn contradictory_settings_are_refused_by_name() {
             .contains("-p/--process is 2, but of 2 processes (-n/--processes) the last is 1")
     );
     assert!(refusal("-p 1").contains("-p/--process is 1"));
+    for flag in ["--allow-dropped-state", "--allow-new-state", "--rewrite-state"] {
+        let message = refusal(&format!("--checkpoint saved {flag}"));
+        assert!(message.contains(flag) && message.contains("--restore"), "{message}");
+        assert!(parse(&format!("--checkpoint saved --restore latest {flag}")).is_ok());
+    }
     assert!(
         refusal("-n 2 -w 3 --max-parallelism 5")
             .contains("--max-parallelism is 5, fewer than the 6 workers")
